@@ -1,0 +1,57 @@
+#!/bin/sh
+# Builds the worker into build/ (index.js and index_bg.wasm). This is the build command of wrangler.toml.
+#
+# * Nothing is built when nothing has changed since the last build: `wrangler dev` runs this at every start.
+# * Several runs at once wait for each other, because tests start several servers.
+# * Missing tools are installed first, so that a bare `npx wrangler dev` works.
+# * CALL_LEDGER_SKIP_BUILD=1 takes the build that is there as it is.
+set -eu
+
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+cd "$ROOT"
+. "$ROOT/scripts/lock.sh"
+
+if [ "${CALL_LEDGER_SKIP_BUILD:-}" = 1 ] && [ -s build/index.js ] && [ -s build/index_bg.wasm ]; then
+  exit 0
+fi
+
+hold_lock build
+
+# What the build depends on, as one line for each file with its checksum. Kept beside the build it led to.
+STAMP=build/.inputs
+inputs() {
+  rustc --version
+  # Compiler settings from outside change the result as well.
+  echo "RUSTFLAGS=${RUSTFLAGS:-}"
+  find src -type f -exec cksum {} + | sort -k 3
+  for file in Cargo.toml Cargo.lock build.rs openapi.json package-lock.json scripts/build.sh scripts/setup.sh; do
+    [ ! -f "$file" ] || cksum "$file"
+  done
+}
+wanted=$(inputs)
+if [ -s build/index.js ] && [ -s build/index_bg.wasm ] && [ "$wanted" = "$(cat "$STAMP" 2>/dev/null)" ]; then
+  echo "build: up to date"
+  exit 0
+fi
+
+sh scripts/setup.sh 9>&-
+rm -f "$STAMP"
+
+# The installed programs, or worker-build would download its own.
+WASM_BINDGEN_BIN=$ROOT/.tools/bin/wasm-bindgen
+WASM_OPT_BIN=$ROOT/node_modules/.bin/wasm-opt
+ESBUILD_BIN=$ROOT/node_modules/.bin/esbuild
+# wasm-opt runs on Node: on the one installed here.
+PATH=$ROOT/node_modules/.bin:$PATH
+export WASM_BINDGEN_BIN WASM_OPT_BIN ESBUILD_BIN PATH
+
+# Without this the runtime cancels a request whose client hangs up. A caller that loses patience while phones are
+# being rung would then leave calls whose answer is never recorded: with it every request runs to its end.
+RUN_TO_COMPLETION=1
+export RUN_TO_COMPLETION
+
+echo "build: compiling the worker"
+.tools/bin/worker-build --release 9>&-
+
+# What was built is what was there when it began: a file changed meanwhile makes the next run build again.
+printf '%s\n' "$wanted" >"$STAMP"

@@ -1,0 +1,71 @@
+#!/bin/sh
+# Installs what building and testing need, inside this folder: .tools/ (cargo) and node_modules/ (npm).
+# Outside of it only the Rust target for WebAssembly is added, and cargo and npm keep their download caches.
+# Repeatable: what is there in the right version is left alone, and an interrupted run is completed by the next.
+set -eu
+
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+cd "$ROOT"
+. "$ROOT/scripts/lock.sh"
+
+WORKER_BUILD_VERSION=0.8.7
+TARGET=wasm32-unknown-unknown
+
+say() { echo "setup: $*"; }
+fail() { echo "setup: $*" >&2; exit 1; }
+
+hold_lock setup
+
+# --- The standard library for WebAssembly.
+has_target() {
+  libdir=$(rustc --target "$TARGET" --print target-libdir 2>/dev/null) || return 1
+  for library in "$libdir"/libcore-*.rlib; do
+    [ -e "$library" ] && return 0
+  done
+  return 1
+}
+if ! has_target; then
+  command -v rustup >/dev/null 2>&1 \
+    || fail "this Rust has no target $TARGET and there is no rustup to add it: install Rust with rustup"
+  say "adding the Rust target $TARGET (about 20 MB)"
+  rustup target add "$TARGET" 9>&-
+fi
+
+# --- wrangler, the Node it needs, wasm-opt and esbuild. npm ci starts by deleting node_modules, and with it the stamp,
+# so a stamp means a completed install.
+NPM_STAMP=node_modules/.call-ledger-installed
+npm_wanted=$(uname -sm; cksum package.json package-lock.json)
+if [ "$npm_wanted" != "$(cat "$NPM_STAMP" 2>/dev/null)" ] || ! node_modules/.bin/node --version >/dev/null 2>&1; then
+  say "installing wrangler, Node 22, wasm-opt and esbuild into node_modules (about 520 MB, half a minute)"
+  # Errors only: an older system Node makes npm warn about wrangler, which will run with the Node installed here.
+  npm ci --loglevel=error 9>&-
+  node_modules/.bin/node --version >/dev/null 2>&1 \
+    || fail "npm did not install Node into node_modules: are install scripts switched off (npm config get ignore-scripts)?"
+  printf '%s\n' "$npm_wanted" >"$NPM_STAMP"
+fi
+
+# --- worker-build, and wasm-bindgen in exactly the version that the worker is linked with.
+WASM_BINDGEN_VERSION=$(awk '$0 == "name = \"wasm-bindgen\"" { getline; gsub(/[^0-9.]/, ""); print; exit }' Cargo.lock)
+[ -n "$WASM_BINDGEN_VERSION" ] || fail "Cargo.lock names no wasm-bindgen"
+
+# install_tool CRATE PROGRAM VERSION DURATION
+install_tool() {
+  # `worker-build --version` answers "0.8.7", `wasm-bindgen --version` answers "wasm-bindgen 0.2.130".
+  installed=$(".tools/bin/$2" --version 2>/dev/null | awk 'NR == 1 { print $NF }')
+  [ "$installed" != "$3" ] || return 0
+  say "building $1 $3 into .tools (about $4 on two cores, once)"
+  # With the versions its authors released it with. When one of those has since been withdrawn, with the next best:
+  # the program runs only here, at build time.
+  CARGO_TARGET_DIR="$ROOT/.tools/build" cargo install "$1" --version "$3" --root .tools --locked --force --quiet 9>&- \
+    || {
+      say "$1 $3 does not build with the versions it was released with, trying with current ones"
+      CARGO_TARGET_DIR="$ROOT/.tools/build" cargo install "$1" --version "$3" --root .tools --force --quiet 9>&-
+    }
+}
+install_tool worker-build worker-build "$WORKER_BUILD_VERSION" "3 minutes"
+install_tool wasm-bindgen-cli wasm-bindgen "$WASM_BINDGEN_VERSION" "2 minutes"
+
+# Some hundred megabytes that are of use only while the above is interrupted.
+rm -rf .tools/build
+
+say "ready"

@@ -1,0 +1,61 @@
+//! ElevenLabs' API, as far as the ledger uses it.
+//!
+//! What is sent and how an answer is read is plain Rust; only [`Transport`] knows how bytes
+//! travel. The worker's transport is the fetch API, tests bring their own.
+
+mod outbound;
+mod transport;
+#[cfg(target_arch = "wasm32")]
+pub mod worker_transport;
+
+pub use outbound::{DialOutcome, OutboundCall};
+pub use transport::{ApiAnswer, ApiRequest, Transport, TransportError};
+
+use core::time::Duration;
+
+/// Which of ElevenLabs' two telephony routes places the calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telephony {
+    /// A number imported from Twilio.
+    Twilio,
+    /// A number behind a SIP trunk. This route answers only when the callee picks up.
+    SipTrunk,
+}
+
+/// Access to one ElevenLabs workspace.
+#[derive(Debug, Clone)]
+pub struct Client<T> {
+    transport: T,
+    /// Scheme and host, without a slash at the end.
+    base_url: String,
+    api_key: String,
+    timeout: Duration,
+}
+
+impl<T: Transport> Client<T> {
+    /// A client for the workspace of this key.
+    pub fn new(transport: T, base_url: &str, api_key: String, timeout: Duration) -> Self {
+        Self {
+            transport,
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            api_key,
+            timeout,
+        }
+    }
+
+    async fn send(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<ApiAnswer, TransportError> {
+        let request = ApiRequest {
+            method,
+            url: format!("{}{path}", self.base_url),
+            api_key: self.api_key.clone(),
+            body,
+            timeout: self.timeout,
+        };
+        self.transport.send(request).await
+    }
+}

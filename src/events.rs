@@ -1,0 +1,33 @@
+//! The Workers runtime's events.
+
+use worker::{Context, Env, Request, Response, event};
+
+use crate::elevenlabs::worker_transport::FetchTransport;
+use crate::http::Service;
+use crate::http::edge::EdgeRequest;
+use crate::platform::config;
+use crate::platform::worker_runtime::WorkerRuntime;
+use crate::platform::worker_settings::WorkerSettings;
+use crate::store::d1::D1;
+
+#[event(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+}
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
+    service(&env)
+        .handle(&mut EdgeRequest(request))
+        .await
+        .into_response()
+}
+
+fn service(env: &Env) -> Service<D1, WorkerRuntime, FetchTransport, WorkerSettings<'_>> {
+    Service::new(
+        D1::from_env(env, config::DATABASE),
+        WorkerRuntime,
+        FetchTransport,
+        WorkerSettings(env),
+    )
+}

@@ -1,0 +1,89 @@
+//! HTTP: a request in, a response out, a file for each resource.
+//!
+//! Everything here but [`edge`] is plain Rust over the small trait [`Incoming`], so the tests on
+//! the host go through the very same routes, checks and status codes as the worker.
+
+pub mod answer;
+mod auth;
+#[cfg(target_arch = "wasm32")]
+pub mod edge;
+mod fields;
+mod health;
+mod incoming;
+mod json;
+mod place_calls;
+pub mod problem;
+mod record_turn;
+mod router;
+
+pub use answer::Answer;
+pub use incoming::{BodyError, Incoming};
+pub use problem::Problem;
+
+use crate::elevenlabs::Transport;
+use crate::platform::Runtime;
+use crate::platform::config::Settings;
+use crate::platform::log::{Level, Line};
+use crate::store::{Database, Store};
+
+/// The whole service, for one request: routes over a store, a way to ElevenLabs and the runtime.
+#[derive(Debug)]
+pub struct Service<D, R, T, S> {
+    pub(crate) store: Store<D, R>,
+    pub(crate) runtime: R,
+    pub(crate) transport: T,
+    pub(crate) settings: S,
+}
+
+impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
+    /// A service over these parts.
+    pub fn new(database: D, runtime: R, transport: T, settings: S) -> Self {
+        Self {
+            store: Store::new(database, runtime.clone()),
+            runtime,
+            transport,
+            settings,
+        }
+    }
+
+    /// Answers one request and writes its log line. It never fails: what goes wrong becomes a
+    /// problem response.
+    pub async fn handle(&self, incoming: &mut impl Incoming) -> Answer {
+        let started = self.runtime.now();
+        let request_id = self.request_id(incoming);
+        let (route, result) = self.route(incoming).await;
+        let (mut answer, cause) = match result {
+            Ok(answer) => (answer, None),
+            Err(problem) => (problem.to_answer(), problem.cause()),
+        };
+        let level = if answer.status >= 500 {
+            Level::Error
+        } else {
+            Level::Info
+        };
+        self.runtime.log(&Line {
+            level,
+            request_id: Some(request_id.clone()),
+            route: Some(route),
+            status: Some(answer.status),
+            duration_ms: Some(self.runtime.now().as_millis() - started.as_millis()),
+            call_sid: answer.about.call_sid.take(),
+            conversation_id: answer.about.conversation_id.take(),
+            driver_id: answer.about.driver_id,
+            code: answer.about.code.map(str::to_owned),
+            cause,
+            database: Some(self.store.usage().into()),
+            ..Line::new("request")
+        });
+        answer.headers.push(("x-request-id", request_id));
+        answer
+    }
+
+    /// Cloudflare's name for the request, or a random one where there is none (on a laptop).
+    fn request_id(&self, incoming: &impl Incoming) -> String {
+        incoming.header("cf-ray").unwrap_or_else(|| {
+            let bits = self.runtime.random().map_or(0, u128::from_be_bytes);
+            format!("{bits:032x}")
+        })
+    }
+}

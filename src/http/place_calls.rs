@@ -1,0 +1,241 @@
+//! `POST /driver_data/call-elevenlabs`: placing calls.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::About;
+use super::fields::{Fault, Fields};
+use super::problem::Problem;
+use super::record_turn::read_body;
+use super::{Answer, Incoming, Service, auth, json};
+use crate::elevenlabs::{Client, Transport};
+use crate::ledger::place_calls::{PlaceError, Placed, place_calls};
+use crate::model::{
+    CallSid, CallStatus, Driver, DriverId, DriverIdError, PhoneNumber, UtcTime, Violation, reason,
+};
+use crate::platform::Runtime;
+use crate::platform::config::{self, Settings};
+use crate::store::Database;
+
+/// The longest body, in bytes.
+pub const BODY_LIMIT: usize = 1024 * 1024;
+/// The most drivers in one request.
+pub const MAX_DRIVERS: usize = 20;
+
+/// A request to place calls.
+#[derive(Debug)]
+struct PlaceCalls {
+    timestamp: UtcTime,
+    drivers: Vec<Driver>,
+}
+
+/// The answer: what became of each driver's call, in their order.
+#[derive(Debug, Serialize)]
+struct CallsPlaced {
+    timestamp: UtcTime,
+    calls: Vec<PlacedCall>,
+}
+
+#[derive(Debug, Serialize)]
+struct PlacedCall {
+    call_sid: CallSid,
+    driver_id: i64,
+    conversation_id: Option<String>,
+    status: CallStatus,
+    created: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<PlacingError>,
+}
+
+#[derive(Debug, Serialize)]
+struct PlacingError {
+    code: &'static str,
+    message: String,
+}
+
+impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
+    /// 1. Who may: the holder of `API_TOKEN` (401), and nobody while that or what ElevenLabs
+    ///    needs is not configured (503).
+    /// 2. What came: the whole request is checked before anything is recorded (400, 413).
+    /// 3. Recorded, dialled, and each answer written down. When the rows cannot be written
+    ///    nothing is dialled (500).
+    /// 4. 201 all newly placed, 200 all on record before, 502 none could be placed, 207 mixed.
+    pub(super) async fn place_calls(
+        &self,
+        incoming: &mut impl Incoming,
+    ) -> Result<Answer, Problem> {
+        auth::require_bearer(incoming, &config::api_token(&self.settings)?)?;
+        let settings = config::placing(&self.settings)?;
+        let body = read_body(incoming, BODY_LIMIT).await?;
+        let request = parse(&json::parse(&body)?)?;
+        let access = &settings.access;
+        let elevenlabs = Client::new(
+            &self.transport,
+            &access.base_url,
+            access.api_key.clone(),
+            access.timeout,
+        );
+        let placed = place_calls(
+            &self.store,
+            &self.runtime,
+            &elevenlabs,
+            &settings,
+            request.timestamp,
+            &request.drivers,
+        )
+        .await
+        .map_err(|error: PlaceError| Problem::CallNotRecorded(error.to_string()))?;
+        Ok(answer(request.timestamp, placed))
+    }
+}
+
+fn answer(timestamp: UtcTime, placed: Vec<Placed>) -> Answer {
+    let on_record = placed.iter().filter(|call| !call.created).count();
+    let failed = placed
+        .iter()
+        .filter(|call| call.created && call.state.status == CallStatus::Failed)
+        .count();
+    let status = match placed.len() {
+        all if on_record == all => 200,
+        all if failed == all => 502,
+        _ if on_record == 0 && failed == 0 => 201,
+        _ => 207,
+    };
+    let about = match placed.as_slice() {
+        [only] => About {
+            call_sid: Some(only.state.call_sid.to_string()),
+            conversation_id: only.state.conversation_id.clone(),
+            driver_id: Some(only.driver_id),
+            code: None,
+        },
+        _ => About::default(),
+    };
+    let calls = placed.into_iter().map(placed_call).collect();
+    Answer::json(status, &CallsPlaced { timestamp, calls }).about(about)
+}
+
+fn placed_call(placed: Placed) -> PlacedCall {
+    let state = placed.state;
+    let failed = state.status == CallStatus::Failed && state.conversation_id.is_none();
+    let error = failed.then(|| {
+        let reason = state.failure_reason.unwrap_or_default();
+        // What kept a call from being placed is either ElevenLabs' refusal or unclear.
+        let refused = reason.strip_prefix(reason::ELEVENLABS_REJECTED);
+        PlacingError {
+            code: match refused {
+                Some(_) => reason::ELEVENLABS_REJECTED,
+                None => reason::OUTCOME_UNKNOWN,
+            },
+            message: placed.failure.unwrap_or_else(|| {
+                let words = refused.map_or(reason.as_str(), |words| words.trim_start_matches(": "));
+                format!("on record as failed: {words}")
+            }),
+        }
+    });
+    PlacedCall {
+        call_sid: state.call_sid,
+        driver_id: placed.driver_id,
+        conversation_id: state.conversation_id,
+        status: state.status,
+        created: placed.created,
+        error,
+    }
+}
+
+fn parse(body: &Value) -> Result<PlaceCalls, Problem> {
+    let mut faults = Vec::new();
+    match request(body, &mut faults) {
+        Some(request) if faults.is_empty() => Ok(request),
+        _ => Err(Problem::faulty(faults)),
+    }
+}
+
+fn request(body: &Value, faults: &mut Vec<Fault>) -> Option<PlaceCalls> {
+    let fields = Fields::of(body, String::new(), faults)?;
+    let timestamp = fields.required_time("timestamp", faults);
+    fields.required("drivers", faults)?;
+    let before = faults.len();
+    let items = fields.list("drivers", faults);
+    if faults.len() == before && !(1..=MAX_DRIVERS).contains(&items.len()) {
+        let message = format!("must list 1 to {MAX_DRIVERS} drivers, not {}", items.len());
+        fields.fault("drivers", message, faults);
+    }
+    let mut drivers = Vec::with_capacity(items.len());
+    let mut seen: HashMap<DriverId, usize> = HashMap::new();
+    for (index, item) in items.iter().enumerate().take(MAX_DRIVERS) {
+        let path = format!("drivers[{index}]");
+        let Some(fields) = Fields::of(item, path, faults) else {
+            continue;
+        };
+        let id = driver_id(&fields, faults);
+        if let Some(first) = id.and_then(|id| seen.insert(id, index)) {
+            let message = format!("is the same driver as drivers[{first}]; list each driver once");
+            fields.fault("driverId", message, faults);
+        }
+        drivers.extend(driver(&fields, id, faults));
+    }
+    Some(PlaceCalls {
+        timestamp: timestamp?,
+        drivers,
+    })
+}
+
+fn driver(fields: &Fields<'_>, id: Option<DriverId>, faults: &mut Vec<Fault>) -> Option<Driver> {
+    let phone_number = fields.required_text("phoneNumber", faults).and_then(|text| {
+        PhoneNumber::parse(text)
+            .map_err(|error| fields.fault("phoneNumber", error, faults))
+            .ok()
+    });
+    let name = fields.text("driverName", faults).map(str::to_owned);
+    let custom_rules = fields.text("customRules", faults).map(str::to_owned);
+    let mut violations = Vec::new();
+    for (index, item) in fields.list("violations", faults).iter().enumerate() {
+        let path = fields.path(&format!("violations[{index}]"));
+        let Some(fields) = Fields::of(item, path, faults) else {
+            continue;
+        };
+        let kind = fields.required_words("type", faults).map(str::to_owned);
+        let description = fields.text("description", faults).map(str::to_owned);
+        let occurred_at = fields.time("occurredAt", faults);
+        violations.extend(kind.map(|kind| Violation {
+            kind,
+            description,
+            occurred_at,
+        }));
+    }
+    Some(Driver {
+        id: id?,
+        name,
+        phone_number: phone_number?,
+        violations,
+        custom_rules,
+    })
+}
+
+fn driver_id(fields: &Fields<'_>, faults: &mut Vec<Fault>) -> Option<DriverId> {
+    let value = fields.required("driverId", faults)?;
+    let id = match value {
+        Value::String(text) => DriverId::parse(text),
+        Value::Number(number) => whole(number).ok_or(DriverIdError).and_then(DriverId::new),
+        _ => Err(DriverIdError),
+    };
+    id.map_err(|error| fields.fault("driverId", error, faults))
+        .ok()
+}
+
+/// A JSON number as a whole number. JSON does not tell `7` from `7.0`.
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    number.as_i64().or_else(|| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "only whole numbers up to 2^53 − 1 pass, and those are exact"
+        )]
+        number
+            .as_f64()
+            .filter(|float| float.fract() == 0.0 && float.abs() <= DriverId::MAX as f64)
+            .map(|float| float as i64)
+    })
+}

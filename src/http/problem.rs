@@ -1,0 +1,228 @@
+//! Everything that can go wrong, and the one place where it becomes a response.
+//!
+//! The response is `application/problem+json` (RFC 9457) with a stable `code`. The cause of a
+//! server's fault is for the log line only.
+
+use serde::Serialize;
+
+use super::answer::{About, Answer};
+use super::fields::Fault;
+use crate::platform::config::NotConfigured;
+use crate::store::DatabaseError;
+
+/// What went wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The body or the query is not what the route takes.
+    InvalidRequest {
+        /// What is wrong with it as a whole.
+        detail: String,
+        /// What is wrong with which field.
+        faults: Vec<Fault>,
+    },
+    /// A turn for a call that is not on record (400).
+    UnknownCall(String),
+    /// A read of a call that is not on record (404).
+    CallNotFound(String),
+    /// A turn for a call that has no conversation (400).
+    ConversationNotLinked(String),
+    /// A turn that names another conversation than the call's, or another call's (400).
+    OtherConversation(String),
+    /// No or a wrong bearer token.
+    Unauthorized,
+    /// No such path.
+    NotFound,
+    /// The path has other methods, which are these.
+    MethodNotAllowed(&'static str),
+    /// The body is longer than so many bytes.
+    PayloadTooLarge(usize),
+    /// The calls could not be recorded; nothing was dialled.
+    CallNotRecorded(String),
+    /// The database did not do its part.
+    StoreUnavailable {
+        /// The call it was about.
+        call_sid: Option<String>,
+        /// Why, for the log.
+        cause: DatabaseError,
+    },
+    /// The database does not answer the health check.
+    Unhealthy(DatabaseError),
+    /// A setting is missing.
+    NotConfigured(NotConfigured),
+}
+
+impl From<NotConfigured> for Problem {
+    fn from(missing: NotConfigured) -> Self {
+        Self::NotConfigured(missing)
+    }
+}
+
+/// The body of a problem response.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProblemBody {
+    /// Always `about:blank`: `title` is the status' phrase, `code` tells problems apart.
+    r#type: &'static str,
+    /// The HTTP status' phrase.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong and what mends it, for people.
+    detail: String,
+    /// What is wrong, for programs; stable.
+    code: &'static str,
+    /// The call it is about, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_sid: Option<String>,
+    /// Every fault of an invalid request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
+}
+
+impl Problem {
+    /// A request that is wrong as a whole.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::InvalidRequest {
+            detail: detail.into(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// A request with faulty fields.
+    #[must_use]
+    pub fn faulty(faults: Vec<Fault>) -> Self {
+        let detail = match faults.len() {
+            1 => "One field is wrong; see errors. Nothing was recorded.".to_owned(),
+            count => format!("{count} fields are wrong; see errors. Nothing was recorded."),
+        };
+        Self::InvalidRequest { detail, faults }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest { .. } | Self::OtherConversation(_) => "invalid_request",
+            Self::UnknownCall(_) | Self::CallNotFound(_) => "unknown_call_sid",
+            Self::ConversationNotLinked(_) => "conversation_not_linked",
+            Self::Unauthorized => "unauthorized",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::PayloadTooLarge(_) => "payload_too_large",
+            Self::CallNotRecorded(_) => "call_not_recorded",
+            Self::StoreUnavailable { .. } | Self::Unhealthy(_) => "store_unavailable",
+            Self::NotConfigured(_) => "not_configured",
+        }
+    }
+
+    const fn status(&self) -> (u16, &'static str) {
+        match self {
+            Self::InvalidRequest { .. }
+            | Self::OtherConversation(_)
+            | Self::UnknownCall(_)
+            | Self::ConversationNotLinked(_) => (400, "Bad Request"),
+            Self::Unauthorized => (401, "Unauthorized"),
+            Self::NotFound | Self::CallNotFound(_) => (404, "Not Found"),
+            Self::MethodNotAllowed(_) => (405, "Method Not Allowed"),
+            Self::PayloadTooLarge(_) => (413, "Content Too Large"),
+            Self::CallNotRecorded(_) | Self::StoreUnavailable { .. } => {
+                (500, "Internal Server Error")
+            }
+            Self::NotConfigured(_) | Self::Unhealthy(_) => (503, "Service Unavailable"),
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::InvalidRequest { detail, .. } => detail.clone(),
+            Self::UnknownCall(_) | Self::CallNotFound(_) => {
+                "No call with this call_sid is on record. Check that call_sid is the one which \
+                 placing the call returned."
+                    .to_owned()
+            }
+            Self::ConversationNotLinked(_) => {
+                "This call has no conversation yet. Send the turn again after ElevenLabs has \
+                 accepted the call, or send its conversation_id with it."
+                    .to_owned()
+            }
+            Self::OtherConversation(_) => {
+                "conversation_id is not the conversation of this call. Nothing was changed. \
+                 Check that call_sid and conversation_id come from the same conversation."
+                    .to_owned()
+            }
+            Self::Unauthorized => {
+                "Send the header Authorization: Bearer <token> with the token of this route."
+                    .to_owned()
+            }
+            Self::NotFound => "There is nothing at this path.".to_owned(),
+            Self::MethodNotAllowed(allowed) => format!("This path takes {allowed}."),
+            Self::PayloadTooLarge(limit) => {
+                format!("The body may have at most {limit} bytes.")
+            }
+            Self::CallNotRecorded(_) => {
+                "The calls could not be recorded, so none was placed. Send the same request again."
+                    .to_owned()
+            }
+            Self::StoreUnavailable { .. } => {
+                "The database is not available at the moment. Send the same request again; \
+                 nothing is stored twice."
+                    .to_owned()
+            }
+            Self::Unhealthy(_) => "The database does not answer.".to_owned(),
+            Self::NotConfigured(_) => {
+                "The service is not fully configured for this route; its log says what is missing."
+                    .to_owned()
+            }
+        }
+    }
+
+    /// What the people who run the service need to know, for the log.
+    #[must_use]
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            Self::StoreUnavailable { cause, .. } | Self::Unhealthy(cause) => Some(cause.to_string()),
+            Self::CallNotRecorded(cause) => Some(cause.clone()),
+            Self::NotConfigured(missing) => Some(missing.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The response.
+    #[must_use]
+    pub fn to_answer(&self) -> Answer {
+        let (status, title) = self.status();
+        let (call_sid, errors) = match self {
+            Self::UnknownCall(call_sid)
+            | Self::CallNotFound(call_sid)
+            | Self::ConversationNotLinked(call_sid)
+            | Self::OtherConversation(call_sid) => (Some(call_sid.clone()), Vec::new()),
+            Self::StoreUnavailable { call_sid, .. } => (call_sid.clone(), Vec::new()),
+            Self::InvalidRequest { faults, .. } => (None, faults.clone()),
+            _ => (None, Vec::new()),
+        };
+        let about = About {
+            call_sid: call_sid.clone(),
+            code: Some(self.code()),
+            ..About::default()
+        };
+        let body = ProblemBody {
+            r#type: "about:blank",
+            title,
+            status,
+            detail: self.detail(),
+            code: self.code(),
+            call_sid,
+            errors,
+        };
+        let mut answer = Answer::json(status, &body).about(about);
+        for (name, value) in &mut answer.headers {
+            if *name == "content-type" {
+                "application/problem+json".clone_into(value);
+            }
+        }
+        match self {
+            Self::Unauthorized => answer.with_header("www-authenticate", "Bearer"),
+            Self::MethodNotAllowed(allowed) => answer.with_header("allow", *allowed),
+            _ => answer,
+        }
+    }
+}

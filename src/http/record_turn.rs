@@ -1,0 +1,117 @@
+//! `POST /webhooks/elevenlabs/transcription`: one spoken turn.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::About;
+use super::fields::{Fault, Fields};
+use super::problem::Problem;
+use super::{Answer, BodyError, Incoming, Service, auth, json};
+use crate::elevenlabs::Transport;
+use crate::ledger::record_turn::{RecordError, Recorded, record_turn};
+use crate::model::{CallSid, NewTurn, Speaker};
+use crate::platform::Runtime;
+use crate::platform::config::{self, Settings};
+use crate::store::Database;
+
+/// The longest body, in bytes.
+pub const BODY_LIMIT: usize = 256 * 1024;
+
+/// The answer to a turn that is in the ledger.
+#[derive(Debug, Serialize)]
+struct TurnSaved<'a> {
+    status: &'static str,
+    message: String,
+    call_sid: &'a CallSid,
+    transcription_id: i64,
+    sequence_number: i64,
+}
+
+impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
+    /// 1. Who may: everybody, unless `WEBHOOK_TOKEN` is set (401).
+    /// 2. What came: a JSON object of at most 256 KiB whose fields are right (400, 413).
+    /// 3. Stored under the next number (201), or found as stored before (200). A call that is
+    ///    unknown or has no conversation is the sender's to mend (400).
+    /// 4. A database that did not do it is not (500), so that the sender tries again.
+    pub(super) async fn record_turn(
+        &self,
+        incoming: &mut impl Incoming,
+    ) -> Result<Answer, Problem> {
+        if let Some(token) = config::webhook_token(&self.settings) {
+            auth::require_bearer(incoming, &token)?;
+        }
+        let body = read_body(incoming, BODY_LIMIT).await?;
+        let turn = parse(&json::parse(&body)?)?;
+        let recorded = record_turn(&self.store, &self.runtime, &turn).await;
+        let call_sid = || turn.call_sid.to_string();
+        let (status, saved) = match recorded {
+            Ok(Recorded::New(saved)) => (201, saved),
+            Ok(Recorded::Repeat(saved)) => (200, saved),
+            Err(RecordError::UnknownCall) => return Err(Problem::UnknownCall(call_sid())),
+            Err(RecordError::NotLinked) => return Err(Problem::ConversationNotLinked(call_sid())),
+            Err(RecordError::OtherConversation | RecordError::ConversationTaken) => {
+                return Err(Problem::OtherConversation(call_sid()));
+            }
+            Err(RecordError::Store(cause)) => {
+                let call_sid = Some(call_sid());
+                return Err(Problem::StoreUnavailable { call_sid, cause });
+            }
+        };
+        let answer = TurnSaved {
+            status: "success",
+            message: format!("Transcription saved for call {}", turn.call_sid),
+            call_sid: &turn.call_sid,
+            transcription_id: saved.transcription_id,
+            sequence_number: saved.sequence_number,
+        };
+        Ok(Answer::json(status, &answer).about(About {
+            call_sid: Some(call_sid()),
+            conversation_id: turn.conversation_id.clone(),
+            ..About::default()
+        }))
+    }
+}
+
+/// The body, or the problem that says why there is none.
+pub(super) async fn read_body(
+    incoming: &mut impl Incoming,
+    limit: usize,
+) -> Result<Vec<u8>, Problem> {
+    incoming.body(limit).await.map_err(|error| match error {
+        BodyError::TooLarge => Problem::PayloadTooLarge(limit),
+        BodyError::Broken(_) => Problem::invalid("The body did not arrive whole; send it again."),
+    })
+}
+
+fn parse(body: &Value) -> Result<NewTurn, Problem> {
+    let mut faults = Vec::new();
+    match turn(body, &mut faults) {
+        Some(turn) if faults.is_empty() => Ok(turn),
+        _ => Err(Problem::faulty(faults)),
+    }
+}
+
+fn turn(body: &Value, faults: &mut Vec<Fault>) -> Option<NewTurn> {
+    let fields = Fields::of(body, String::new(), faults)?;
+    let call_sid = fields.required_words("call_sid", faults);
+    let speaker = fields.required_text("speaker", faults).and_then(|role| {
+        let speaker = Speaker::from_elevenlabs(role);
+        if speaker.is_none() {
+            fields.fault("speaker", "must be agent or user", faults);
+        }
+        speaker
+    });
+    let message = fields.required_words("message", faults);
+    let timestamp = fields.required_time("timestamp", faults);
+    let conversation_id = fields.text("conversation_id", faults);
+    Some(NewTurn {
+        call_sid: CallSid::from_text(call_sid?),
+        speaker: speaker?,
+        message: message?.to_owned(),
+        timestamp: timestamp?,
+        // An empty text is what a template leaves where it has nothing to fill in.
+        conversation_id: conversation_id
+            .filter(|text| !text.trim().is_empty())
+            .map(str::to_owned),
+    })
+}

@@ -1,0 +1,74 @@
+//! Which path is which route, and which methods it takes.
+
+use percent_encoding::percent_decode_str;
+
+use super::{Answer, Incoming, Problem, Service};
+use crate::elevenlabs::Transport;
+use crate::platform::Runtime;
+use crate::platform::config::Settings;
+use crate::store::Database;
+
+/// A path that exists.
+enum Route {
+    PlaceCalls,
+    RecordTurn,
+    Health,
+}
+
+impl Route {
+    /// The route at this path.
+    fn find(path: &str) -> Option<Self> {
+        let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+        Some(match segments.as_slice() {
+            ["driver_data", "call-elevenlabs"] => Self::PlaceCalls,
+            ["webhooks", "elevenlabs", "transcription"] => Self::RecordTurn,
+            ["health"] => Self::Health,
+            _ => return None,
+        })
+    }
+
+    /// The route's pattern, for the log.
+    const fn pattern(&self) -> &'static str {
+        match self {
+            Self::PlaceCalls => "/driver_data/call-elevenlabs",
+            Self::RecordTurn => "/webhooks/elevenlabs/transcription",
+            Self::Health => "/health",
+        }
+    }
+
+    /// The methods it takes, as the `Allow` header lists them.
+    const fn allowed(&self) -> &'static str {
+        match self {
+            Self::PlaceCalls | Self::RecordTurn => "POST",
+            Self::Health => "GET, HEAD",
+        }
+    }
+}
+
+impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
+    /// Finds the route and lets it answer. The first value is its pattern.
+    pub(super) async fn route(
+        &self,
+        incoming: &mut impl Incoming,
+    ) -> (&'static str, Result<Answer, Problem>) {
+        let Some(route) = Route::find(&incoming.path()) else {
+            return ("unknown", Err(Problem::NotFound));
+        };
+        let method = incoming.method();
+        let pattern = route.pattern();
+        if !route.allowed().split(", ").any(|allowed| allowed == method) {
+            return (pattern, Err(Problem::MethodNotAllowed(route.allowed())));
+        }
+        let result = match route {
+            Route::PlaceCalls => self.place_calls(incoming).await,
+            Route::RecordTurn => self.record_turn(incoming).await,
+            Route::Health => self.health().await,
+        };
+        (pattern, result)
+    }
+}
+
+/// A path segment without its percent-encoding.
+fn decoded(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}

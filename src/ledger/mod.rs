@@ -1,0 +1,7 @@
+//! What the product does, a file for each verb.
+//!
+//! Generic over database, ElevenLabs' transport and runtime: the same code runs in the worker,
+//! in the host tests and in the simulation.
+
+pub mod place_calls;
+pub mod record_turn;

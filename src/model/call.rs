@@ -1,0 +1,83 @@
+//! One call attempt.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CallSid, StoredTime};
+
+/// Where a call stands. `completed` and `failed` are terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallStatus {
+    /// Recorded, perhaps ringing, perhaps talking.
+    InProgress,
+    /// The conversation took place and is over.
+    Completed,
+    /// There was no conversation, or it broke off.
+    Failed,
+}
+
+impl CallStatus {
+    /// All statuses, in the order of a call's life.
+    pub const ALL: [Self; 3] = [Self::InProgress, Self::Completed, Self::Failed];
+
+    /// The word in the database and in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Reads the word of [`CallStatus::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// The reasons for a failure that the ledger itself writes. ElevenLabs' own words (`busy`,
+/// `no-answer`, …) stand beside them as they came.
+pub mod reason {
+    /// No answer, a 5xx or a broken connection: the phone may have rung.
+    pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+    /// ElevenLabs said no; its own words follow after a colon.
+    pub const ELEVENLABS_REJECTED: &str = "elevenlabs_rejected";
+
+    /// The reason of a refused call: the code, a colon and ElevenLabs' words, at most 500 characters of them.
+    #[must_use]
+    pub fn rejected(message: &str) -> String {
+        let message: String = message.chars().take(500).collect();
+        format!("{ELEVENLABS_REJECTED}: {message}")
+    }
+}
+
+/// One call as it is on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The row's number; it never changes.
+    pub id: i64,
+    /// The call's name.
+    pub call_sid: CallSid,
+    /// ElevenLabs' name for the conversation, once known.
+    pub conversation_id: Option<String>,
+    /// The driver; `null` only on rows older than the ledger's names for calls.
+    pub driver_id: Option<i64>,
+    /// Where it stands.
+    pub status: CallStatus,
+    /// Why it failed.
+    pub failure_reason: Option<String>,
+    /// When the call was recorded, just before it was dialled.
+    pub call_start_time: StoredTime,
+    /// When it was over, as far as known.
+    pub call_end_time: Option<StoredTime>,
+    /// ElevenLabs' summary of the conversation.
+    pub summary: Option<String>,
+    /// When the row was written.
+    pub created_at: StoredTime,
+    /// When the row last changed.
+    pub updated_at: StoredTime,
+    /// How many turns are stored.
+    pub turn_count: i64,
+}

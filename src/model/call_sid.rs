@@ -1,0 +1,67 @@
+//! The name of a call.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DriverId, UtcTime};
+
+/// The name of one call attempt, unique for ever: `EL_{driver}_{time}`.
+///
+/// A placed call is named after its driver and the request's timestamp in UTC
+/// (`EL_12345_2025-11-21T10:30:00Z`), so the same request always means the same call. Calls
+/// older than the name were given `EL_{driver}_{epoch seconds}` by migration 0002.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CallSid(String);
+
+impl CallSid {
+    /// The name of the call that a request of this time places to this driver.
+    #[must_use]
+    pub fn new(driver: DriverId, requested_at: UtcTime) -> Self {
+        Self(format!("EL_{driver}_{}", requested_at.to_call_sid_form()))
+    }
+
+    /// A name somebody else gave; whether such a call exists only the store can tell.
+    #[must_use]
+    pub fn from_text(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CallSid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CallSid;
+    use crate::model::{DriverId, UtcTime};
+
+    fn sid(time: &str) -> String {
+        CallSid::new(DriverId::new(12345).unwrap(), UtcTime::parse(time).unwrap()).to_string()
+    }
+
+    #[test]
+    fn equal_instants_in_other_offsets_name_the_same_call() {
+        let expected = "EL_12345_2025-11-21T10:30:00Z";
+        for time in [
+            "2025-11-21T10:30:00Z",
+            "2025-11-21T10:30:00",
+            "2025-11-21T10:30:00.000+00:00",
+            "2025-11-21T05:30:00-05:00",
+            "2025-11-21T16:00:00+05:30",
+        ] {
+            assert_eq!(sid(time), expected, "{time}");
+        }
+        assert_eq!(sid("2025-11-21T10:30:00.25Z"), "EL_12345_2025-11-21T10:30:00.250Z");
+    }
+}

@@ -1,0 +1,17 @@
+//! The things the ledger speaks of: calls, turns, and the values they are made of.
+//!
+//! Nothing here knows of HTTP, SQL or the Workers runtime.
+
+mod call;
+mod call_sid;
+mod driver;
+mod phone;
+mod time;
+mod turn;
+
+pub use call::{Call, CallStatus, reason};
+pub use call_sid::CallSid;
+pub use driver::{Driver, DriverId, DriverIdError, Violation};
+pub use phone::{PhoneNumber, PhoneNumberError};
+pub use time::{StoredTime, TimeError, UtcTime};
+pub use turn::{NewTurn, Speaker, Turn};

@@ -1,0 +1,195 @@
+//! Points in time, always UTC.
+
+use core::fmt;
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Timelike, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A point in time in UTC, years 0000 to 9999.
+///
+/// Displayed, stored and serialised as RFC 3339 with milliseconds and `Z`
+/// (`2025-11-21T10:30:05.000Z`), so that text order is time order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UtcTime(DateTime<Utc>);
+
+/// Why a text is not a point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeError {
+    /// Not RFC 3339, with or without an offset.
+    NotRfc3339,
+    /// Its UTC year has not four digits, so it would not sort as text.
+    OutOfRange,
+}
+
+impl fmt::Display for TimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotRfc3339 => "must be an RFC 3339 time such as 2025-11-21T10:30:00Z",
+            Self::OutOfRange => "must lie between the years 0000 and 9999 in UTC",
+        })
+    }
+}
+
+impl UtcTime {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(DateTime::UNIX_EPOCH);
+
+    /// Reads RFC 3339 with any offset; a time without an offset is taken as UTC.
+    ///
+    /// A leap second (`:60`) becomes the first instant of the next minute, the way Unix time
+    /// counts it, so that every value has one spelling.
+    ///
+    /// # Errors
+    /// [`TimeError`] when the text is no such time or its UTC year has not four digits.
+    pub fn parse(text: &str) -> Result<Self, TimeError> {
+        let with_offset = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc));
+        let time = match with_offset {
+            Ok(time) => time,
+            Err(_) => ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
+                .iter()
+                .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+                .map(|time| time.and_utc())
+                .ok_or(TimeError::NotRfc3339)?,
+        };
+        let nanos = time.nanosecond();
+        let time = if nanos < 1_000_000_000 {
+            Some(time)
+        } else {
+            time.with_nanosecond(nanos - 1_000_000_000)
+                .and_then(|time| time.checked_add_signed(TimeDelta::seconds(1)))
+        };
+        time.and_then(Self::in_range).ok_or(TimeError::OutOfRange)
+    }
+
+    /// The instant this many milliseconds after 1970-01-01T00:00:00Z, or `None` out of range.
+    #[must_use]
+    pub fn from_millis(millis: i64) -> Option<Self> {
+        DateTime::from_timestamp_millis(millis).and_then(Self::in_range)
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn as_millis(self) -> i64 {
+        self.0.timestamp_millis()
+    }
+
+    /// This time moved by so many milliseconds, held within the range.
+    #[must_use]
+    pub fn plus_millis(self, millis: i64) -> Self {
+        Self::from_millis(self.as_millis().saturating_add(millis)).unwrap_or(self)
+    }
+
+    /// UTC to the second, with a fraction only when there is one: the form inside a `call_sid`.
+    #[must_use]
+    pub fn to_call_sid_form(self) -> String {
+        self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    }
+
+    fn in_range(time: DateTime<Utc>) -> Option<Self> {
+        const FIRST: i64 = -62_167_219_200; // 0000-01-01T00:00:00Z
+        const END: i64 = 253_402_300_800; // 10000-01-01T00:00:00Z
+        (FIRST..END)
+            .contains(&time.timestamp())
+            .then_some(Self(time))
+    }
+}
+
+impl fmt::Display for UtcTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+impl Serialize for UtcTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for UtcTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A time read from the database: [`UtcTime`]'s form where it can be read, else the text as it is.
+///
+/// Rows older than the ledger may hold other spellings (`2025-11-21 10:30:05`); one that cannot
+/// be read must not make its whole page unreadable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct StoredTime(String);
+
+impl StoredTime {
+    /// The time, if it can be read.
+    #[must_use]
+    pub fn time(&self) -> Option<UtcTime> {
+        UtcTime::parse(&self.0).ok()
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<UtcTime> for StoredTime {
+    fn from(time: UtcTime) -> Self {
+        Self(time.to_string())
+    }
+}
+
+impl<'de> Deserialize<'de> for StoredTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(UtcTime::parse(&text).map_or(Self(text), Self::from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TimeError, UtcTime};
+
+    #[test]
+    fn any_offset_becomes_utc_with_milliseconds() {
+        for (given, utc) in [
+            ("2025-11-21T10:30:05Z", "2025-11-21T10:30:05.000Z"),
+            ("2025-11-21T10:30:05.1239Z", "2025-11-21T10:30:05.123Z"),
+            ("2025-11-21T05:30:05-05:00", "2025-11-21T10:30:05.000Z"),
+            ("2025-11-21t16:00:05+05:30", "2025-11-21T10:30:05.000Z"),
+            ("2025-11-21T10:30:05", "2025-11-21T10:30:05.000Z"),
+            ("2025-11-21 10:30:05.5", "2025-11-21T10:30:05.500Z"),
+            ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000Z"),
+            ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(UtcTime::parse(given).unwrap().to_string(), utc, "{given}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in [
+            "", "now", "2025-11-21", "10:30:00", "1763721000", "2025-13-01T00:00:00Z",
+            "2025-11-21T25:00:00Z", "2025-11-21T10:30:00+25:00", "２０２５-11-21T10:30:00Z",
+        ] {
+            assert_eq!(UtcTime::parse(text), Err(TimeError::NotRfc3339), "{text}");
+        }
+        for text in ["9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"] {
+            assert_eq!(UtcTime::parse(text), Err(TimeError::OutOfRange), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_call_sid_carries_a_fraction_only_when_there_is_one() {
+        for (given, form) in [
+            ("2025-11-21T10:30:00.000Z", "2025-11-21T10:30:00Z"),
+            ("2025-11-21T10:30:00.5Z", "2025-11-21T10:30:00.500Z"),
+            ("2025-11-21T10:30:00.123456Z", "2025-11-21T10:30:00.123456Z"),
+        ] {
+            assert_eq!(UtcTime::parse(given).unwrap().to_call_sid_form(), form);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The configuration: every variable and secret the worker reads, in one place.
+//!
+//! A value is read when a route needs it, so that a mistake in one setting never stops a route
+//! that does not use it. A setting that is needed and missing or unreadable fails closed.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::elevenlabs::Telephony;
+
+/// The name of the D1 binding.
+pub const DATABASE: &str = "DB";
+/// ElevenLabs' API where `ELEVENLABS_BASE_URL` is not set.
+pub const DEFAULT_BASE_URL: &str = "https://api.elevenlabs.io";
+/// Seconds to wait for ElevenLabs where `ELEVENLABS_TIMEOUT_SECS` is not set: its SIP route
+/// answers only when the callee picks up.
+pub const DEFAULT_TIMEOUT_SECS: u32 = 90;
+
+/// Where variables and secrets come from, by name.
+pub trait Settings {
+    /// The value; `None` when it is not set. An empty value counts as not set.
+    fn get(&self, name: &str) -> Option<String>;
+}
+
+impl<S: Settings> Settings for &S {
+    fn get(&self, name: &str) -> Option<String> {
+        (**self).get(name)
+    }
+}
+
+/// A setting that a route needs is missing or cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotConfigured {
+    /// The variable or secret.
+    pub name: &'static str,
+    /// What is wrong with it. Never its value, which may be a secret.
+    pub fault: &'static str,
+}
+
+impl fmt::Display for NotConfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.fault)
+    }
+}
+
+/// What placing calls needs.
+#[derive(Clone)]
+pub struct Placing {
+    /// Access to ElevenLabs.
+    pub access: Access,
+    /// The agent that speaks.
+    pub agent_id: String,
+    /// The imported number it calls from.
+    pub phone_number_id: String,
+    /// The route.
+    pub telephony: Telephony,
+}
+
+/// Access to ElevenLabs' API.
+#[derive(Clone)]
+pub struct Access {
+    /// Scheme and host.
+    pub base_url: String,
+    /// The secret for `xi-api-key`.
+    pub api_key: String,
+    /// How long to wait for an answer.
+    pub timeout: Duration,
+}
+
+/// The secret that places and reads calls.
+///
+/// # Errors
+/// [`NotConfigured`] when it is not set: without it nobody may.
+pub fn api_token(settings: &impl Settings) -> Result<String, NotConfigured> {
+    required(settings, "API_TOKEN")
+}
+
+/// The secret of the turn webhook; `None` leaves that route public.
+pub fn webhook_token(settings: &impl Settings) -> Option<String> {
+    optional(settings, "WEBHOOK_TOKEN")
+}
+
+/// What placing calls needs.
+///
+/// # Errors
+/// [`NotConfigured`] for the first setting that is missing or unreadable.
+pub fn placing(settings: &impl Settings) -> Result<Placing, NotConfigured> {
+    Ok(Placing {
+        access: access(settings)?,
+        agent_id: required(settings, "ELEVENLABS_AGENT_ID")?,
+        phone_number_id: required(settings, "ELEVENLABS_PHONE_NUMBER_ID")?,
+        telephony: match optional(settings, "ELEVENLABS_TELEPHONY").as_deref() {
+            None | Some("twilio") => Telephony::Twilio,
+            Some("sip-trunk") => Telephony::SipTrunk,
+            Some(_) => {
+                return Err(NotConfigured {
+                    name: "ELEVENLABS_TELEPHONY",
+                    fault: "must be twilio or sip-trunk",
+                });
+            }
+        },
+    })
+}
+
+/// What every use of ElevenLabs' API needs.
+///
+/// # Errors
+/// [`NotConfigured`] for the first setting that is missing or unreadable.
+pub fn access(settings: &impl Settings) -> Result<Access, NotConfigured> {
+    let base_url = optional(settings, "ELEVENLABS_BASE_URL")
+        .unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
+    if !base_url.starts_with("https://") && !base_url.starts_with("http://") {
+        return Err(NotConfigured {
+            name: "ELEVENLABS_BASE_URL",
+            fault: "must start with https:// (or http:// on a laptop)",
+        });
+    }
+    let seconds = whole_number(settings, "ELEVENLABS_TIMEOUT_SECS")?.unwrap_or(DEFAULT_TIMEOUT_SECS);
+    Ok(Access {
+        base_url,
+        api_key: required(settings, "ELEVENLABS_API_KEY")?,
+        timeout: Duration::from_secs(seconds.into()),
+    })
+}
+
+fn optional(settings: &impl Settings, name: &str) -> Option<String> {
+    settings.get(name).filter(|value| !value.is_empty())
+}
+
+fn required(settings: &impl Settings, name: &'static str) -> Result<String, NotConfigured> {
+    optional(settings, name).ok_or(NotConfigured {
+        name,
+        fault: "is not set",
+    })
+}
+
+fn whole_number(
+    settings: &impl Settings,
+    name: &'static str,
+) -> Result<Option<u32>, NotConfigured> {
+    let Some(text) = optional(settings, name) else {
+        return Ok(None);
+    };
+    match text.trim().parse() {
+        Ok(number) if number > 0 => Ok(Some(number)),
+        _ => Err(NotConfigured {
+            name,
+            fault: "must be a whole number above 0",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Settings, placing};
+    use crate::elevenlabs::Telephony;
+
+    struct Given(Vec<(&'static str, &'static str)>);
+
+    impl Settings for Given {
+        fn get(&self, name: &str) -> Option<String> {
+            let found = self.0.iter().rev().find(|(given, _)| *given == name);
+            found.map(|(_, value)| (*value).to_owned())
+        }
+    }
+
+    fn given(more: &[(&'static str, &'static str)]) -> Given {
+        let mut all = vec![
+            ("ELEVENLABS_API_KEY", "key"),
+            ("ELEVENLABS_AGENT_ID", "agent"),
+            ("ELEVENLABS_PHONE_NUMBER_ID", "phnum"),
+        ];
+        all.extend(more);
+        Given(all)
+    }
+
+    #[test]
+    fn defaults_stand_where_nothing_is_set() {
+        let placing = placing(&given(&[])).ok().unwrap();
+        assert_eq!(placing.access.base_url, "https://api.elevenlabs.io");
+        assert_eq!(placing.access.timeout.as_secs(), 90);
+        assert_eq!(placing.telephony, Telephony::Twilio);
+    }
+
+    #[test]
+    fn what_is_missing_or_unreadable_is_named_without_its_value() {
+        for (name, value) in [
+            ("ELEVENLABS_API_KEY", ""),
+            ("ELEVENLABS_AGENT_ID", ""),
+            ("ELEVENLABS_PHONE_NUMBER_ID", ""),
+            ("ELEVENLABS_TELEPHONY", "carrier-pigeon"),
+            ("ELEVENLABS_TIMEOUT_SECS", "soon"),
+            ("ELEVENLABS_TIMEOUT_SECS", "0"),
+            ("ELEVENLABS_BASE_URL", "api.elevenlabs.io"),
+        ] {
+            let fault = placing(&given(&[(name, value)])).err().unwrap();
+            assert_eq!(fault.name, name);
+            assert!(value.is_empty() || !fault.to_string().contains(value));
+        }
+    }
+}

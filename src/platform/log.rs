@@ -1,0 +1,101 @@
+//! Log lines: one JSON object each, whose fields the platform indexes.
+//!
+//! Never in a line: the text of a turn, a token, a key, or more of a telephone number than its
+//! last four digits.
+
+use serde::Serialize;
+
+use crate::store::Usage;
+
+/// How loud a line is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Things went as they should, or the caller has something to mend.
+    #[default]
+    Info,
+    /// Someone who runs the service should look.
+    Error,
+}
+
+/// One line of the log. Fields that do not apply are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Loudness.
+    pub level: Level,
+    /// What happened: `request`, or a step of a call's life such as `call_dialled`.
+    pub event: &'static str,
+    /// The id that the response carried as `X-Request-Id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The route's pattern, not the path, so that lines can be grouped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<&'static str>,
+    /// The HTTP status that was answered, or that ElevenLabs answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Milliseconds from start to end, as far as the runtime's clock shows them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<i64>,
+    /// The call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_sid: Option<String>,
+    /// The conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<String>,
+    /// The driver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver_id: Option<i64>,
+    /// The stable code of what went wrong, or of what became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The cause, for the people who run the service; never in an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// The last four digits of the number that was dialled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_last_four: Option<String>,
+    /// How many things a step covered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// What the database was asked.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseFields>,
+}
+
+/// What the database was asked, as log fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct DatabaseFields {
+    db_round_trips: u32,
+    db_rows_read: u64,
+    db_rows_written: u64,
+    db_retries: u32,
+}
+
+impl From<Usage> for DatabaseFields {
+    fn from(usage: Usage) -> Self {
+        Self {
+            db_round_trips: usage.round_trips,
+            db_rows_read: usage.rows_read,
+            db_rows_written: usage.rows_written,
+            db_retries: usage.retries,
+        }
+    }
+}
+
+impl Line {
+    /// A line about this event.
+    #[must_use]
+    pub fn new(event: &'static str) -> Self {
+        Self {
+            event,
+            ..Self::default()
+        }
+    }
+
+    /// The line as one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_else(|_| format!("{{\"event\":\"{}\"}}", self.event))
+    }
+}

@@ -1,0 +1,11 @@
+//! What the product needs from where it runs: configuration, clock, random numbers, log.
+
+pub mod config;
+pub mod log;
+mod runtime;
+#[cfg(target_arch = "wasm32")]
+pub mod worker_runtime;
+#[cfg(target_arch = "wasm32")]
+pub mod worker_settings;
+
+pub use runtime::{RandomUnavailable, Runtime};

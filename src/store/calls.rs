@@ -1,0 +1,188 @@
+//! Calls on record.
+
+use serde::Deserialize;
+
+use super::{Database, DatabaseError, Statement, Store};
+use crate::model::{Call, CallSid, CallStatus, DriverId, UtcTime};
+use crate::platform::Runtime;
+
+/// The columns of [`Call`], from `calls c`. Numbers run 1…n without gap, so the greatest is the
+/// count, and it is the last entry of an index instead of a scan.
+pub(super) const CALL_COLUMNS: &str = "c.id, c.call_sid, c.conversation_id, c.driver_id, c.status, \
+    c.failure_reason, c.call_start_time, c.call_end_time, c.summary, c.created_at, c.updated_at, \
+    COALESCE((SELECT MAX(t.sequence_number) FROM call_transcriptions t \
+              WHERE t.conversation_id = c.conversation_id), 0) AS turn_count";
+
+/// A call about to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCall {
+    /// Its name.
+    pub call_sid: CallSid,
+    /// Whom it phones.
+    pub driver_id: DriverId,
+}
+
+/// What the record says of a call, as far as placing it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CallState {
+    /// Its name.
+    pub call_sid: CallSid,
+    /// The conversation, once known.
+    pub conversation_id: Option<String>,
+    /// Where it stands.
+    pub status: CallStatus,
+    /// Why it failed.
+    pub failure_reason: Option<String>,
+    /// Whether the row carries the `dial_token` asked with: only then may the asker dial.
+    #[serde(default, deserialize_with = "from_sql_bool")]
+    pub mine: bool,
+}
+
+fn from_sql_bool<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(i64::deserialize(deserializer)? != 0)
+}
+
+impl<D: Database, R: Runtime> Store<D, R> {
+    /// Records the calls that are not on record yet, as `in_progress` without a conversation,
+    /// and tells what is on record of all of them, in the order asked. One round trip.
+    ///
+    /// The `dial_token` says whose a row is, also when this write is repeated after a lost
+    /// answer or races an equal request: the row keeps the token of the one that made it.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries; then nothing may be dialled.
+    pub async fn create_call_with_call_sid(
+        &self,
+        calls: &[NewCall],
+        dial_token: &str,
+        now: UtcTime,
+    ) -> Result<Vec<CallState>, DatabaseError> {
+        let list: Vec<_> = calls
+            .iter()
+            .map(|call| (&call.call_sid, call.driver_id))
+            .collect();
+        let list = serde_json::to_string(&list)
+            .map_err(|error| DatabaseError::new(format!("calls as JSON: {error}")))?;
+        let insert = Statement::new(
+            "INSERT INTO calls (call_sid, driver_id, call_start_time, status, dial_token, created_at, updated_at) \
+             SELECT json_extract(j.value, '$[0]'), json_extract(j.value, '$[1]'), ?2, 'in_progress', ?3, ?2, ?2 \
+             FROM json_each(?1) j WHERE true ORDER BY j.key \
+             ON CONFLICT (call_sid) DO NOTHING",
+        )
+        .bind(list.clone())
+        .bind(now)
+        .bind(dial_token);
+        let select = Statement::new(
+            "SELECT c.call_sid, c.conversation_id, c.status, c.failure_reason, \
+                    COALESCE(c.dial_token = ?2, 0) AS mine \
+             FROM json_each(?1) j JOIN calls c ON c.call_sid = json_extract(j.value, '$[0]') \
+             ORDER BY j.key",
+        )
+        .bind(list)
+        .bind(dial_token);
+        let results = self.run(&[insert, select]).await?;
+        let recorded: Vec<CallState> = match results.get(1) {
+            Some(rows) => rows.rows()?,
+            None => Vec::new(),
+        };
+        if recorded.len() == calls.len() {
+            Ok(recorded)
+        } else {
+            Err(DatabaseError::new(format!(
+                "{} of {} calls are on record",
+                recorded.len(),
+                calls.len()
+            )))
+        }
+    }
+
+    /// Writes down the conversation that ElevenLabs named for this dial, and tells what is now
+    /// on record. A conversation already on record, here or for another call, stays. One round
+    /// trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries, or when the row is not this dial's.
+    pub async fn update_conversation_id(
+        &self,
+        call_sid: &CallSid,
+        dial_token: &str,
+        conversation_id: &str,
+        telephony_call_sid: Option<&str>,
+        now: UtcTime,
+    ) -> Result<CallState, DatabaseError> {
+        let update = Statement::new(
+            "UPDATE calls SET \
+               conversation_id = CASE WHEN conversation_id IS NULL AND NOT EXISTS \
+                 (SELECT 1 FROM calls other WHERE other.conversation_id = ?3) THEN ?3 ELSE conversation_id END, \
+               telephony_call_sid = COALESCE(telephony_call_sid, ?4), updated_at = ?5 \
+             WHERE call_sid = ?1 AND dial_token = ?2 \
+             RETURNING call_sid, conversation_id, status, failure_reason",
+        )
+        .bind(call_sid.as_str())
+        .bind(dial_token)
+        .bind(conversation_id)
+        .bind(telephony_call_sid)
+        .bind(now);
+        self.one_state(update).await
+    }
+
+    /// Writes down that this dial failed, and tells what is now on record. A call that meanwhile
+    /// has a conversation, or is settled, stays as it is: the phone did ring. One round trip.
+    ///
+    /// `ended_at` is the time of the failure where it is known that nothing follows.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries, or when the row is not this dial's.
+    pub async fn update_status_by_call_sid(
+        &self,
+        call_sid: &CallSid,
+        dial_token: &str,
+        failure_reason: &str,
+        ended_at: Option<UtcTime>,
+        now: UtcTime,
+    ) -> Result<CallState, DatabaseError> {
+        let update = Statement::new(
+            "UPDATE calls SET status = 'failed', failure_reason = ?3, call_end_time = ?4, updated_at = ?5 \
+             WHERE call_sid = ?1 AND dial_token = ?2 AND status = 'in_progress' AND conversation_id IS NULL",
+        )
+        .bind(call_sid.as_str())
+        .bind(dial_token)
+        .bind(failure_reason)
+        .bind(ended_at)
+        .bind(now);
+        let select = Statement::new(
+            "SELECT call_sid, conversation_id, status, failure_reason FROM calls \
+             WHERE call_sid = ?1 AND dial_token = ?2",
+        )
+        .bind(call_sid.as_str())
+        .bind(dial_token);
+        let results = self.run(&[update, select]).await?;
+        let states: Vec<CallState> = match results.get(1) {
+            Some(rows) => rows.rows()?,
+            None => Vec::new(),
+        };
+        only_state(states)
+    }
+
+    async fn one_state(&self, statement: Statement) -> Result<CallState, DatabaseError> {
+        only_state(self.run_one(statement).await?.rows()?)
+    }
+
+    /// One call, or `None` when it is not on record. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn get_by_call_sid(&self, call_sid: &CallSid) -> Result<Option<Call>, DatabaseError> {
+        let select = Statement::new(format!(
+            "SELECT {CALL_COLUMNS} FROM calls c WHERE c.call_sid = ?1"
+        ))
+        .bind(call_sid.as_str());
+        Ok(self.run_one(select).await?.rows()?.pop())
+    }
+}
+
+fn only_state(mut states: Vec<CallState>) -> Result<CallState, DatabaseError> {
+    states
+        .pop()
+        .ok_or_else(|| DatabaseError::new("the call's row is not the one this dial recorded"))
+}

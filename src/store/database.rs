@@ -1,0 +1,178 @@
+//! What the ledger needs of a database: SQLite's SQL, a round trip at a time.
+
+use core::fmt;
+use core::future::Future;
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+
+/// One SQL statement with its parameters `?1`, `?2`, …
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The SQL text.
+    pub sql: Cow<'static, str>,
+    /// What is bound, `?1` first.
+    pub params: Vec<Param>,
+}
+
+impl Statement {
+    /// A statement without parameters yet.
+    pub fn new(sql: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            sql: sql.into(),
+            params: Vec::new(),
+        }
+    }
+
+    /// Binds the next parameter.
+    #[must_use]
+    pub fn bind(mut self, value: impl Into<Param>) -> Self {
+        self.params.push(value.into());
+        self
+    }
+}
+
+/// A bound value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Param {
+    /// SQL `NULL`.
+    Null,
+    /// A whole number; D1 carries them exactly up to 2^53.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+impl From<i64> for Param {
+    fn from(value: i64) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<String> for Param {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for Param {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<crate::model::UtcTime> for Param {
+    fn from(value: crate::model::UtcTime) -> Self {
+        Self::Text(value.to_string())
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Param {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// What one statement gave back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResultSet {
+    /// The rows as a JSON array of objects, column name to value.
+    pub rows: String,
+    /// Rows the database read for it, as it bills them.
+    pub rows_read: u64,
+    /// Rows the database wrote for it, indexes included, as it bills them.
+    pub rows_written: u64,
+}
+
+impl ResultSet {
+    /// The rows as values of one type.
+    ///
+    /// # Errors
+    /// A permanent [`DatabaseError`] when a row has not the shape of `T`.
+    pub fn rows<T: DeserializeOwned>(&self) -> Result<Vec<T>, DatabaseError> {
+        if self.rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        serde_json::from_str(&self.rows)
+            .map_err(|error| DatabaseError::new(format!("unexpected row shape: {error}")))
+    }
+}
+
+/// Why the database did not do as it was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseError {
+    message: String,
+}
+
+impl DatabaseError {
+    /// An error with the database's own message, which may carry SQL: for the log only.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+        }
+    }
+
+    /// Whether trying again may help. Decided by the messages that D1's documentation names as
+    /// transient; constraint, type and syntax errors and daily limits are not among them.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        const TRANSIENT: [&str; 6] = [
+            "Network connection lost",
+            "storage caused object to be reset",
+            "reset because its code was updated",
+            "Cannot resolve D1 DB due to transient issue",
+            "overloaded",
+            "Too many requests queued",
+        ];
+        TRANSIENT.iter().any(|part| self.message.contains(part))
+    }
+}
+
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for DatabaseError {}
+
+/// A SQLite database: D1 in the worker, SQLite itself in the tests.
+pub trait Database {
+    /// Runs the statements in one round trip and one transaction: all of them or none.
+    ///
+    /// # Errors
+    /// [`DatabaseError`]; the statements may nevertheless have been committed, because an answer
+    /// can be lost.
+    fn run(
+        &self,
+        statements: &[Statement],
+    ) -> impl Future<Output = Result<Vec<ResultSet>, DatabaseError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DatabaseError;
+
+    #[test]
+    fn only_the_named_messages_are_transient() {
+        for message in [
+            "D1_ERROR: Network connection lost.",
+            "D1_ERROR: D1 DB storage caused object to be reset.",
+            "D1_ERROR: D1 DB reset because its code was updated.",
+            "D1_ERROR: Cannot resolve D1 DB due to transient issue on remote node.",
+            "D1_ERROR: D1 DB is overloaded. Requests queued for too long.",
+            "D1_ERROR: D1 DB is overloaded. Too many requests queued.",
+        ] {
+            assert!(DatabaseError::new(message).is_transient(), "{message}");
+        }
+        for message in [
+            "D1_ERROR: UNIQUE constraint failed: calls.call_sid: SQLITE_CONSTRAINT",
+            "D1_ERROR: near \"SELEC\": syntax error",
+            "D1_TYPE_ERROR: Type 'bigint' not supported for value '1'",
+            "D1_ERROR: Exceeded maximum DB size",
+            "D1_ERROR: Your account has exceeded D1's maximum account limits for the day",
+        ] {
+            assert!(!DatabaseError::new(message).is_transient(), "{message}");
+        }
+    }
+}

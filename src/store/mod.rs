@@ -1,0 +1,113 @@
+//! All SQL, and the one way to the database.
+//!
+//! Every operation goes through [`Store::run`]: it repeats what the platform calls transient,
+//! and counts what the database was asked. That is only sound because each statement here is
+//! written so that repeating it after a lost answer changes nothing more.
+
+pub mod calls;
+#[cfg(target_arch = "wasm32")]
+pub mod d1;
+mod database;
+pub mod turns;
+
+use core::cell::Cell;
+
+pub use database::{Database, DatabaseError, Param, ResultSet, Statement};
+
+use crate::platform::Runtime;
+
+/// Tries per operation, the first included.
+pub const MAX_TRIES: u32 = 3;
+/// The greatest pause before the first repeat, in milliseconds; it doubles with each repeat.
+pub const BACKOFF_MS: u32 = 50;
+
+/// What the database was asked since this store was made. It goes into the log line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Times the database was called, repeats included.
+    pub round_trips: u32,
+    /// Statements sent in those calls; the platform limits them per invocation.
+    pub statements: u32,
+    /// Rows read, as billed.
+    pub rows_read: u64,
+    /// Rows written, as billed.
+    pub rows_written: u64,
+    /// Calls that were repeats after a transient error.
+    pub retries: u32,
+}
+
+/// The ledger's books in a database. One is made for each request.
+#[derive(Debug)]
+pub struct Store<D, R> {
+    database: D,
+    runtime: R,
+    usage: Cell<Usage>,
+}
+
+impl<D: Database, R: Runtime> Store<D, R> {
+    /// A store over this database, with no usage yet.
+    pub fn new(database: D, runtime: R) -> Self {
+        Self {
+            database,
+            runtime,
+            usage: Cell::default(),
+        }
+    }
+
+    /// What the database was asked so far.
+    pub fn usage(&self) -> Usage {
+        self.usage.get()
+    }
+
+    /// Whether the database answers at all.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] when it does not, after the retries.
+    pub async fn ping(&self) -> Result<(), DatabaseError> {
+        self.run_one(Statement::new("SELECT 1 AS one")).await?;
+        Ok(())
+    }
+
+    /// Runs one statement; see [`Store::run`].
+    async fn run_one(&self, statement: Statement) -> Result<ResultSet, DatabaseError> {
+        self.run(&[statement])
+            .await?
+            .pop()
+            .ok_or_else(|| DatabaseError::new("the database answered without a result"))
+    }
+
+    /// Runs the statements in one round trip, at most [`MAX_TRIES`] times, with full jitter
+    /// between the tries, and only when the error is transient.
+    async fn run(&self, statements: &[Statement]) -> Result<Vec<ResultSet>, DatabaseError> {
+        let mut tries = 1;
+        loop {
+            let answer = self.database.run(statements).await;
+            self.count(statements.len(), tries, &answer);
+            match answer {
+                Err(error) if tries < MAX_TRIES && error.is_transient() => {
+                    let longest = u64::from(BACKOFF_MS << (tries - 1));
+                    // Without random numbers the full pause is still a pause.
+                    let pause = self
+                        .runtime
+                        .random()
+                        .map_or(longest, |bytes| u64::from(bytes[0]) * longest / 255);
+                    self.runtime.sleep(pause).await;
+                    tries += 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    fn count(&self, statements: usize, tries: u32, answer: &Result<Vec<ResultSet>, DatabaseError>) {
+        let mut usage = self.usage.get();
+        usage.round_trips += 1;
+        usage.statements += u32::try_from(statements).unwrap_or(u32::MAX);
+        usage.retries += u32::from(tries > 1);
+        for result in answer.iter().flatten() {
+            usage.rows_read += result.rows_read;
+            usage.rows_written += result.rows_written;
+        }
+        self.usage.set(usage);
+    }
+}

@@ -1,0 +1,124 @@
+//! Spoken turns.
+
+use serde::Deserialize;
+
+use super::{Database, DatabaseError, Statement, Store};
+use crate::model::{CallSid, NewTurn, UtcTime};
+use crate::platform::Runtime;
+
+/// A turn's names once it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct SavedTurn {
+    /// Its number in the whole ledger.
+    pub transcription_id: i64,
+    /// Its place in the conversation.
+    pub sequence_number: i64,
+}
+
+/// Why [`Store::save_transcription`] stored nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Unsaved {
+    /// The call's conversation on record.
+    pub conversation_id: Option<String>,
+    /// The equal turn that is stored already.
+    pub transcription_id: Option<i64>,
+    /// That turn's place.
+    pub sequence_number: Option<i64>,
+    /// The call that has the conversation which the turn named.
+    pub owner: Option<CallSid>,
+}
+
+/// The turn in one statement: it finds the call and its conversation, refuses a repeat, and
+/// takes the next number, all inside one transaction because it is one statement.
+///
+/// A repeat is the same conversation, speaker, time and text. Looking for it reads the turns of
+/// this one conversation; an index for it would cost a third written row on every turn, and a
+/// written row costs as much as a thousand read ones.
+pub const SAVE_TRANSCRIPTION: &str = "INSERT INTO call_transcriptions \
+       (conversation_id, speaker_type, message_text, timestamp, sequence_number, created_at) \
+     SELECT c.conversation_id, ?2, ?3, ?4, \
+       1 + COALESCE((SELECT MAX(t.sequence_number) FROM call_transcriptions t \
+                     WHERE t.conversation_id = c.conversation_id), 0), ?5 \
+     FROM calls c \
+     WHERE c.call_sid = ?1 AND c.conversation_id IS NOT NULL \
+       AND (?6 IS NULL OR c.conversation_id = ?6) \
+       AND NOT EXISTS (SELECT 1 FROM call_transcriptions t \
+                       WHERE t.conversation_id = c.conversation_id AND t.timestamp = ?4 \
+                         AND t.speaker_type = ?2 AND t.message_text = ?3) \
+     RETURNING id AS transcription_id, sequence_number";
+
+const WHY_UNSAVED: &str = "SELECT c.conversation_id, \
+       t.id AS transcription_id, t.sequence_number, \
+       (SELECT o.call_sid FROM calls o WHERE o.conversation_id = ?5) AS owner \
+     FROM calls c LEFT JOIN call_transcriptions t \
+       ON t.conversation_id = c.conversation_id AND t.timestamp = ?4 \
+      AND t.speaker_type = ?2 AND t.message_text = ?3 \
+     WHERE c.call_sid = ?1 ORDER BY t.sequence_number LIMIT 1";
+
+/// A call takes the conversation that one of its turns names, unless it has one or another call
+/// has that one.
+const LINK: &str = "UPDATE calls SET conversation_id = ?2, updated_at = ?3 \
+     WHERE call_sid = ?1 AND conversation_id IS NULL \
+       AND NOT EXISTS (SELECT 1 FROM calls o WHERE o.conversation_id = ?2)";
+
+impl<D: Database, R: Runtime> Store<D, R> {
+    /// Stores one turn under the next number, or nothing when it is a repeat or the call has no
+    /// such conversation. One round trip, two written rows.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn save_transcription(
+        &self,
+        turn: &NewTurn,
+        now: UtcTime,
+    ) -> Result<Option<SavedTurn>, DatabaseError> {
+        let result = self.run_one(save_statement(turn, now)).await?;
+        Ok(result.rows()?.pop())
+    }
+
+    /// Links the call to this conversation where it has none, and stores the turn, both or
+    /// neither. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn link_and_save_transcription(
+        &self,
+        turn: &NewTurn,
+        conversation_id: &str,
+        now: UtcTime,
+    ) -> Result<Option<SavedTurn>, DatabaseError> {
+        let link = Statement::new(LINK)
+            .bind(turn.call_sid.as_str())
+            .bind(conversation_id)
+            .bind(now);
+        let results = self.run(&[link, save_statement(turn, now)]).await?;
+        match results.get(1) {
+            Some(saved) => Ok(saved.rows()?.pop()),
+            None => Ok(None),
+        }
+    }
+
+    /// What stood in the way of a turn; `None` when the call is not on record. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn why_unsaved(&self, turn: &NewTurn) -> Result<Option<Unsaved>, DatabaseError> {
+        let select = Statement::new(WHY_UNSAVED)
+            .bind(turn.call_sid.as_str())
+            .bind(turn.speaker.as_str())
+            .bind(turn.message.as_str())
+            .bind(turn.timestamp)
+            .bind(turn.conversation_id.as_deref());
+        Ok(self.run_one(select).await?.rows()?.pop())
+    }
+}
+
+fn save_statement(turn: &NewTurn, now: UtcTime) -> Statement {
+    Statement::new(SAVE_TRANSCRIPTION)
+        .bind(turn.call_sid.as_str())
+        .bind(turn.speaker.as_str())
+        .bind(turn.message.as_str())
+        .bind(turn.timestamp)
+        .bind(now)
+        .bind(turn.conversation_id.as_deref())
+}
