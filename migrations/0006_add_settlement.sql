@@ -3,8 +3,9 @@
 -- calls.transcript_revision counts how often ElevenLabs' transcript was written; 0 means never.
 --   While it is 0 a turn takes the next number; afterwards a turn is fitted into the transcript.
 -- calls.asked_at is when the reconciler last asked ElevenLabs about the call.
--- call_transcriptions.origin tells a turn that was posted from one that so far stands only in
---   ElevenLabs' transcript, so that a late post takes its place instead of a second one.
+-- call_transcriptions.origin: 'posted' by the agent; 'transcript' for a turn that so far stands only in
+--   ElevenLabs' transcript, so that a late post takes its place instead of a second one; 'unreported'
+--   for a posted turn that ElevenLabs' transcript does not have.
 -- elevenlabs_events.payload is NULL where the event was too large for a row, or was cleared.
 --   outcome: 'kept' waits to be applied; all others are final.
 --
@@ -19,7 +20,7 @@ CREATE INDEX idx_calls_unsettled ON calls (COALESCE(asked_at, call_start_time))
   WHERE status = 'in_progress' OR failure_reason = 'outcome_unknown';
 
 ALTER TABLE call_transcriptions ADD COLUMN origin TEXT NOT NULL DEFAULT 'posted'
-  CHECK (origin IN ('posted', 'transcript'));
+  CHECK (origin IN ('posted', 'transcript', 'unreported'));
 
 CREATE TABLE elevenlabs_events (
   id INTEGER PRIMARY KEY,

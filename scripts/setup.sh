@@ -37,8 +37,9 @@ NPM_STAMP=node_modules/.call-ledger-installed
 npm_wanted=$(uname -sm; cksum package.json package-lock.json)
 if [ "$npm_wanted" != "$(cat "$NPM_STAMP" 2>/dev/null)" ] || ! node_modules/.bin/node --version >/dev/null 2>&1; then
   say "installing wrangler, Node 22, wasm-opt and esbuild into node_modules (about 520 MB, half a minute)"
-  # Errors only: an older system Node makes npm warn about wrangler, which will run with the Node installed here.
-  npm ci --loglevel=error 9>&-
+  # With the system's Node, because npm begins by deleting the one installed here. Errors only: when that Node is an
+  # older one, npm warns about wrangler, which will not run with it.
+  PATH=$(printf %s "$PATH" | sed "s#$ROOT/node_modules/.bin:##g") npm ci --loglevel=error 9>&-
   node_modules/.bin/node --version >/dev/null 2>&1 \
     || fail "npm did not install Node into node_modules: are install scripts switched off (npm config get ignore-scripts)?"
   printf '%s\n' "$npm_wanted" >"$NPM_STAMP"

@@ -1,4 +1,10 @@
 -- Undoes 0007. Listing calls still works afterwards, but scans the table.
+--
+-- The first statement inserts nothing, and fails ("UNIQUE constraint failed: d1_migrations...") while a later
+-- migration is still applied: roll the later one back first.
+
+INSERT INTO d1_migrations (id, name)
+SELECT id, name FROM d1_migrations WHERE name > '0007_add_reading_indexes.sql';
 
 DROP INDEX idx_calls_status_start_time;
 DROP INDEX idx_calls_driver_start_time;

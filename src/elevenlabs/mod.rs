@@ -3,7 +3,11 @@
 //! What is sent and how an answer is read is plain Rust; only [`Transport`] knows how bytes
 //! travel. The worker's transport is the fetch API, tests bring their own.
 
+pub mod conversation;
+pub mod event;
+mod lenient;
 mod outbound;
+pub mod signature;
 mod transport;
 #[cfg(target_arch = "wasm32")]
 pub mod worker_transport;

@@ -190,7 +190,7 @@ mod tests {
             ("ELEVENLABS_PHONE_NUMBER_ID", ""),
             ("ELEVENLABS_TELEPHONY", "carrier-pigeon"),
             ("ELEVENLABS_TIMEOUT_SECS", "soon"),
-            ("ELEVENLABS_TIMEOUT_SECS", "0"),
+            ("ELEVENLABS_TIMEOUT_SECS", "-3"),
             ("ELEVENLABS_BASE_URL", "api.elevenlabs.io"),
         ] {
             let fault = placing(&given(&[(name, value)])).err().unwrap();

@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 /// What goes wrong with one round trip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
+    /// Nothing: this round trip goes well, a later one does not.
+    None,
     /// Nothing is executed.
     Refused(&'static str),
     /// Everything is executed and committed, but the answer is lost.
@@ -27,6 +29,7 @@ pub struct Sqlite {
     faults: RefCell<VecDeque<Fault>>,
     steps: Cell<i64>,
     round_trips: Cell<u32>,
+    statements: RefCell<Vec<Statement>>,
 }
 
 impl Sqlite {
@@ -46,6 +49,7 @@ impl Sqlite {
             faults: RefCell::default(),
             steps: Cell::default(),
             round_trips: Cell::default(),
+            statements: RefCell::default(),
         }
     }
 
@@ -95,6 +99,30 @@ impl Sqlite {
         details.iter().map(detail).collect()
     }
 
+    /// Every statement the ledger has sent, each SQL text once.
+    pub fn statements(&self) -> Vec<Statement> {
+        self.statements.borrow().clone()
+    }
+
+    /// The lines of `EXPLAIN QUERY PLAN` for a statement with its parameters.
+    pub fn plan_of(&self, statement: &Statement) -> Vec<String> {
+        let connection = self.connection.borrow();
+        let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+        let mut prepared = connection.prepare(&sql).unwrap();
+        let rows = rows(&mut prepared, &statement.params).unwrap();
+        let detail = |row: &Value| row["detail"].as_str().unwrap().to_owned();
+        rows.iter().map(detail).collect()
+    }
+
+    fn remember(&self, statements: &[Statement]) {
+        let mut seen = self.statements.borrow_mut();
+        for statement in statements {
+            if !seen.iter().any(|known| known.sql == statement.sql) {
+                seen.push(statement.clone());
+            }
+        }
+    }
+
     fn transaction(&self, statements: &[Statement]) -> rusqlite::Result<Vec<ResultSet>> {
         let mut connection = self.connection.borrow_mut();
         let transaction = connection.transaction()?;
@@ -121,6 +149,7 @@ impl Sqlite {
 impl Database for &Sqlite {
     async fn run(&self, statements: &[Statement]) -> Result<Vec<ResultSet>, DatabaseError> {
         self.round_trips.set(self.round_trips.get() + 1);
+        self.remember(statements);
         // The round trip ends in another turn of the executor, as it does at the edge.
         tokio::task::yield_now().await;
         let fault = self.faults.borrow_mut().pop_front();

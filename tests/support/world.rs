@@ -107,6 +107,10 @@ impl TestSettings {
     pub fn set(&self, name: &str, value: &str) {
         self.0.borrow_mut().insert(name.to_owned(), value.to_owned());
     }
+
+    pub fn unset(&self, name: &str) {
+        self.0.borrow_mut().remove(name);
+    }
 }
 
 impl Settings for TestSettings {
@@ -151,7 +155,8 @@ impl Incoming for TestRequest {
 
 /// The service and the world around it.
 pub struct World {
-    pub database: Sqlite,
+    /// Shared, so that a script can look at it while ElevenLabs is asked.
+    pub database: Rc<Sqlite>,
     pub runtime: TestRuntime,
     pub elevenlabs: Scripted,
     pub settings: TestSettings,
@@ -169,6 +174,11 @@ pub struct Reply {
 
 impl World {
     pub fn new() -> Self {
+        Self::over(Sqlite::new())
+    }
+
+    /// A world around a database that has a past.
+    pub fn over(database: Sqlite) -> Self {
         let settings = TestSettings::default();
         for (name, value) in [
             ("API_TOKEN", API_TOKEN),
@@ -180,7 +190,7 @@ impl World {
             settings.set(name, value);
         }
         let world = Self {
-            database: Sqlite::new(),
+            database: Rc::new(database),
             runtime: TestRuntime::new(1),
             elevenlabs: Scripted {
                 script: Rc::new(RefCell::new(Box::new(|_| Err(TransportError::Timeout)))),
@@ -213,7 +223,7 @@ impl World {
 
     pub fn service(&self) -> Service<&Sqlite, TestRuntime, Scripted, TestSettings> {
         Service::new(
-            &self.database,
+            &*self.database,
             self.runtime.clone(),
             self.elevenlabs.clone(),
             self.settings.clone(),

@@ -1,0 +1,74 @@
+# `make` says what there is. Everything it installs stays in this folder (.tools/, node_modules/), apart from the Rust
+# target for WebAssembly.
+
+# wrangler and wasm-opt run on the Node that npm installs here, whatever the system has.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help setup dev test build fmt lint test-host test-worker migrate rollback clean distclean
+
+help:
+	@echo 'make setup        install the build tools into this folder (6 minutes the first time)'
+	@echo 'make dev          run everything on this machine, with a simulated ElevenLabs'
+	@echo '                    [PORT=8787] [SIMULATOR_PORT=8790]'
+	@echo 'make test         every check there is: format, lints, tests, release build, size, tests of the built worker'
+	@echo 'make build        the release build, into build/'
+	@echo 'make fmt          format the code'
+	@echo 'make lint         format check and lints only'
+	@echo 'make test-host    the fast tests only'
+	@echo 'make test-worker  the tests of the built worker only'
+	@echo 'make migrate      apply the migrations to the local database'
+	@echo '                    [REMOTE=1] [ENV=staging|production] [UPTO=0002] [PERSIST=DIR]'
+	@echo 'make rollback     undo the newest migration: MIGRATION=0004'
+	@echo '                    [REMOTE=1] [ENV=staging|production] [PERSIST=DIR]'
+	@echo 'make clean        delete what was built; distclean: also the tools and the local database'
+
+# The steps of a recipe run one after the other, and the first that fails ends it.
+test: setup lint test-host build test-worker
+	@echo 'test: everything passed'
+
+setup:
+	@sh scripts/prerequisites.sh
+	@sh scripts/setup.sh
+
+dev:
+	@sh scripts/dev.sh
+
+build: setup
+	@sh scripts/build.sh
+	@sh scripts/check-size.sh
+
+fmt:
+	cargo fmt --all
+
+lint: setup
+	@echo 'lint: is the code formatted?'
+	cargo fmt --all --check
+	@echo 'lint: clippy for this machine, warnings are errors'
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@echo 'lint: clippy for WebAssembly, warnings are errors'
+	cargo clippy --locked --lib --target wasm32-unknown-unknown -- -D warnings
+
+test-host: setup
+	@echo 'test: units, migrations and the simulated world, on this machine'
+	cargo test --locked --workspace --lib --bins --test host
+	@echo 'test: examples in the documentation'
+	cargo test --locked --workspace --doc
+
+test-worker: build
+	@echo 'test: the built worker under wrangler dev'
+	CALL_LEDGER_SKIP_BUILD=1 cargo test --locked --test worker
+
+migrate: setup
+	@sh scripts/migrate.sh
+
+rollback: setup
+	@sh scripts/rollback.sh
+
+clean:
+	rm -rf target build
+
+distclean: clean
+	rm -rf .tools node_modules .wrangler
+
+# One step at a time, also under `make -j`: they share two cores, one cargo folder and each other's results.
+.NOTPARALLEL:

@@ -1,0 +1,6 @@
+//! What several tests need.
+
+#![allow(dead_code, reason = "no test binary uses all of it")]
+
+pub mod sqlite;
+pub mod world;
