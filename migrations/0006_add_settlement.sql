@@ -6,6 +6,8 @@
 -- call_transcriptions.origin: 'posted' by the agent; 'transcript' for a turn that so far stands only in
 --   ElevenLabs' transcript, so that a late post takes its place instead of a second one; 'unreported'
 --   for a posted turn that ElevenLabs' transcript does not have.
+-- call_transcriptions.original_text is the turn before ElevenLabs' transcript gave it other words: as it was
+--   posted, or as the agent meant to say it when it was interrupted. NULL where it is no different.
 -- elevenlabs_events.payload is NULL where the event was too large for a row, or was cleared.
 --   outcome: 'kept' waits to be applied; all others are final.
 --
@@ -21,6 +23,7 @@ CREATE INDEX idx_calls_unsettled ON calls (COALESCE(asked_at, call_start_time))
 
 ALTER TABLE call_transcriptions ADD COLUMN origin TEXT NOT NULL DEFAULT 'posted'
   CHECK (origin IN ('posted', 'transcript', 'unreported'));
+ALTER TABLE call_transcriptions ADD COLUMN original_text TEXT;
 
 CREATE TABLE elevenlabs_events (
   id INTEGER PRIMARY KEY,

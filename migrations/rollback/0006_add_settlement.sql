@@ -10,6 +10,7 @@ SELECT id, name FROM d1_migrations WHERE name > '0006_add_settlement.sql';
 
 DROP TABLE elevenlabs_events;
 DROP INDEX idx_calls_unsettled;
+ALTER TABLE call_transcriptions DROP COLUMN original_text;
 ALTER TABLE call_transcriptions DROP COLUMN origin;
 ALTER TABLE calls DROP COLUMN asked_at;
 ALTER TABLE calls DROP COLUMN transcript_revision;

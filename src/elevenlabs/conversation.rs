@@ -23,7 +23,7 @@ pub enum Progress {
 pub struct ReportedTurn {
     /// Who spoke.
     pub speaker: Speaker,
-    /// What was said; where the agent was interrupted, as far as it came.
+    /// What was said; where the agent was interrupted, as far as it came. U+0000 is U+FFFD here.
     pub message: String,
     /// What the agent was about to say when it was interrupted.
     pub original_message: Option<String>,
@@ -270,11 +270,15 @@ impl Entry {
     }
 
     fn turn(self) -> Option<ReportedTurn> {
+        // SQLite's JSON functions, by which a transcript is written, end a text at U+0000.
+        let storable = |text: String| text.replace('\0', "\u{fffd}");
         let message = self.message.filter(|message| !message.trim().is_empty())?;
+        let message = storable(message);
+        let original_message = self.original_message.map(storable);
         Some(ReportedTurn {
             speaker: Speaker::from_elevenlabs(self.role.as_deref()?)?,
+            original_message: original_message.filter(|original| *original != message),
             message,
-            original_message: self.original_message,
             interrupted: self.interrupted.unwrap_or(false),
             offset_ms: self.time_in_call_secs.map_or(0, millis).max(0),
         })
@@ -323,7 +327,10 @@ mod tests {
         }));
         assert_eq!(report.call_sid.as_deref(), Some("EL_1_x"));
         assert_eq!(report.telephony_call_sid.as_deref(), Some("CA1"));
-        assert_eq!(report.ended_at.unwrap().to_string(), "2025-11-29T22:59:33.500Z");
+        assert_eq!(
+            report.ended_at.unwrap().to_string(),
+            "2025-11-29T22:59:33.500Z"
+        );
         assert_eq!(report.failure_reason, None);
         let turns = report.transcript.unwrap();
         let said: Vec<_> = turns
@@ -343,24 +350,62 @@ mod tests {
     #[test]
     fn who_was_not_reached_is_told_from_more_than_the_status() {
         let reason = |status: &str, metadata: serde_json::Value, transcript: serde_json::Value| {
-            report(serde_json::json!({ "conversation_id": "c", "status": status,
-                "metadata": metadata, "transcript": transcript }))
+            report(
+                serde_json::json!({ "conversation_id": "c", "status": status,
+                "metadata": metadata, "transcript": transcript }),
+            )
             .failure_reason
         };
         let none = serde_json::json!([]);
-        let hello = serde_json::json!([{ "role": "agent", "message": "Hi", "time_in_call_secs": 0 }]);
+        let hello =
+            serde_json::json!([{ "role": "agent", "message": "Hi", "time_in_call_secs": 0 }]);
         let voicemail = serde_json::json!([{ "role": "agent", "tool_results": [
             { "result": { "result_type": "voicemail_detection_success" } }] }]);
         for (status, metadata, transcript, expected) in [
-            ("done", serde_json::json!({ "call_duration_secs": 22 }), &hello, None),
-            ("done", serde_json::json!({ "call_duration_secs": 0 }), &none, Some("no-answer")),
-            ("done", serde_json::json!({ "phone_call": { "call_result": "voicemail" } }), &hello, Some("voicemail")),
+            (
+                "done",
+                serde_json::json!({ "call_duration_secs": 22 }),
+                &hello,
+                None,
+            ),
+            (
+                "done",
+                serde_json::json!({ "call_duration_secs": 0 }),
+                &none,
+                Some("no-answer"),
+            ),
+            (
+                "done",
+                serde_json::json!({ "phone_call": { "call_result": "voicemail" } }),
+                &hello,
+                Some("voicemail"),
+            ),
             ("done", serde_json::json!({}), &voicemail, Some("voicemail")),
-            ("failed", serde_json::json!({ "call_result": "no_answer" }), &none, Some("no-answer")),
-            ("failed", serde_json::json!({ "error": { "code": 1, "reason": "LLM down" } }), &hello, Some("LLM down")),
-            ("failed", serde_json::json!({ "termination_reason": "ended" }), &hello, Some("ended")),
+            (
+                "failed",
+                serde_json::json!({ "call_result": "no_answer" }),
+                &none,
+                Some("no-answer"),
+            ),
+            (
+                "failed",
+                serde_json::json!({ "error": { "code": 1, "reason": "LLM down" } }),
+                &hello,
+                Some("LLM down"),
+            ),
+            (
+                "failed",
+                serde_json::json!({ "termination_reason": "ended" }),
+                &hello,
+                Some("ended"),
+            ),
             ("failed", serde_json::json!({}), &none, Some("unknown")),
-            ("in-progress", serde_json::json!({ "call_duration_secs": 0 }), &none, None),
+            (
+                "in-progress",
+                serde_json::json!({ "call_duration_secs": 0 }),
+                &none,
+                None,
+            ),
         ] {
             assert_eq!(
                 reason(status, metadata.clone(), transcript.clone()).as_deref(),
@@ -372,10 +417,17 @@ mod tests {
 
     #[test]
     fn a_conversation_without_a_name_is_none() {
-        for json in ["", "[]", "{}", r#"{"conversation_id":""}"#, r#"{"conversation_id":5}"#] {
+        for json in [
+            "",
+            "[]",
+            "{}",
+            r#"{"conversation_id":""}"#,
+            r#"{"conversation_id":5}"#,
+        ] {
             assert_eq!(Report::parse(json), None, "{json}");
         }
-        let odd = Report::parse(r#"{"conversation_id":"c","transcript":{},"metadata":[1]}"#).unwrap();
+        let odd =
+            Report::parse(r#"{"conversation_id":"c","transcript":{},"metadata":[1]}"#).unwrap();
         assert_eq!((odd.progress, odd.transcript), (Progress::Running, None));
     }
 }

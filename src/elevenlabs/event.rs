@@ -102,8 +102,7 @@ impl Event {
     /// # Errors
     /// [`EventError`] when it is none, or does not say which conversation it is about.
     pub fn parse(json: &str) -> Result<Self, EventError> {
-        let envelope: Envelope<'_> =
-            serde_json::from_str(json).map_err(|_| EventError::NoEvent)?;
+        let envelope: Envelope<'_> = serde_json::from_str(json).map_err(|_| EventError::NoEvent)?;
         let data = envelope.data.map_or("null", RawValue::get);
         let named: Named = serde_json::from_str(data).unwrap_or_default();
         let conversation_id = named.conversation_id.unwrap_or_default();
@@ -160,7 +159,10 @@ mod tests {
                     "metadata":{{"type":"{kind}","body":{{"{key}":"X1","sip_status_code":"486"}}}}}}}}"#
             );
             let event = Event::parse(&json).unwrap();
-            assert_eq!((event.conversation_id.as_str(), event.timestamp), ("c", 1_759_931_652));
+            assert_eq!(
+                (event.conversation_id.as_str(), event.timestamp),
+                ("c", 1_759_931_652)
+            );
             let Content::Failure(failure) = event.content else {
                 panic!("{kind}");
             };
@@ -172,21 +174,36 @@ mod tests {
 
     #[test]
     fn other_types_are_events_too() {
-        let event = Event::parse(r#"{"type":"post_call_audio","data":{"conversation_id":"c","full_audio":"\ud800"}}"#);
+        let event = Event::parse(
+            r#"{"type":"post_call_audio","data":{"conversation_id":"c","full_audio":"\ud800"}}"#,
+        );
         assert_eq!(event.unwrap().content, Content::Other);
         let event = Event::parse(r#"{"type":"news","event_timestamp":1.5e3}"#).unwrap();
-        assert_eq!((event.conversation_id.as_str(), event.timestamp), ("", 1500));
+        assert_eq!(
+            (event.conversation_id.as_str(), event.timestamp),
+            ("", 1500)
+        );
     }
 
     #[test]
     fn what_cannot_be_applied_to_anything_is_refused() {
-        for json in ["", "[]", "{}", r#"{"type":5}"#, r#"{"type":null,"data":{}}"#] {
+        for json in [
+            "",
+            "[]",
+            "{}",
+            r#"{"type":5}"#,
+            r#"{"type":null,"data":{}}"#,
+        ] {
             assert_eq!(Event::parse(json), Err(EventError::NoEvent), "{json}");
         }
         for kind in ["post_call_transcription", "call_initiation_failure"] {
             for data in ["null", "{}", "[]", r#"{"conversation_id":""}"#] {
                 let json = format!(r#"{{"type":"{kind}","event_timestamp":1,"data":{data}}}"#);
-                assert_eq!(Event::parse(&json), Err(EventError::NoConversation), "{json}");
+                assert_eq!(
+                    Event::parse(&json),
+                    Err(EventError::NoConversation),
+                    "{json}"
+                );
             }
         }
     }

@@ -179,7 +179,10 @@ fn fault_text(fault: &Value) -> Option<String> {
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned))
+        .map(|part| {
+            part.as_str()
+                .map_or_else(|| part.to_string(), str::to_owned)
+        })
         .collect();
     Some(format!("{}: {message}", place.join(".")))
 }
@@ -206,7 +209,10 @@ mod tests {
             phone_number_id: "phnum_1",
             telephony: Telephony::Twilio,
         });
-        assert_eq!(body["conversation_initiation_client_data"]["user_id"], call_sid.as_str());
+        assert_eq!(
+            body["conversation_initiation_client_data"]["user_id"],
+            call_sid.as_str()
+        );
         body["conversation_initiation_client_data"]["dynamic_variables"].take()
     }
 
@@ -240,7 +246,11 @@ mod tests {
             name: Some("Ada".to_owned()),
             phone_number: PhoneNumber::parse("5550101234").unwrap(),
             violations: vec![
-                violation("hours_of_service", Some("Drove 12 h"), Some("2025-11-21T08:00:00Z")),
+                violation(
+                    "hours_of_service",
+                    Some("Drove 12 h"),
+                    Some("2025-11-21T08:00:00Z"),
+                ),
                 violation("speeding", None, None),
             ],
             custom_rules: Some("Speak Spanish".to_owned()),
@@ -272,17 +282,31 @@ mod tests {
     #[test]
     fn a_refusal_keeps_elevenlabs_words() {
         for (status, body, words) in [
-            (200, r#"{"success":false,"message":"unverified","conversation_id":null,"callSid":null}"#, "unverified"),
-            (401, r#"{"detail":{"status":"x","message":"No API key"}}"#, "No API key"),
+            (
+                200,
+                r#"{"success":false,"message":"unverified","conversation_id":null,"callSid":null}"#,
+                "unverified",
+            ),
+            (
+                401,
+                r#"{"detail":{"status":"x","message":"No API key"}}"#,
+                "No API key",
+            ),
             (404, r#"{"detail":"Not Found"}"#, "Not Found"),
-            (422, r#"{"detail":[{"loc":["body","to_number"],"msg":"Field required","type":"missing"},{"loc":["body",0],"msg":"b"}]}"#,
-                "body.to_number: Field required; body.0: b"),
+            (
+                422,
+                r#"{"detail":[{"loc":["body","to_number"],"msg":"Field required","type":"missing"},{"loc":["body",0],"msg":"b"}]}"#,
+                "body.to_number: Field required; body.0: b",
+            ),
             (429, "<html>", "HTTP 429"),
             (400, r#"{"detail":{}}"#, "HTTP 400"),
         ] {
             assert_eq!(
                 answer(status, body),
-                DialOutcome::Rejected { status, message: words.to_owned() },
+                DialOutcome::Rejected {
+                    status,
+                    message: words.to_owned()
+                },
             );
         }
     }
@@ -291,15 +315,27 @@ mod tests {
     fn whatever_does_not_tell_is_unknown() {
         for (status, body) in [
             (200, "<html>"),
-            (200, r#"{"success":true,"message":"ok","conversation_id":null,"callSid":null}"#),
-            (200, r#"{"success":true,"message":"ok","conversation_id":"","callSid":null}"#),
+            (
+                200,
+                r#"{"success":true,"message":"ok","conversation_id":null,"callSid":null}"#,
+            ),
+            (
+                200,
+                r#"{"success":true,"message":"ok","conversation_id":"","callSid":null}"#,
+            ),
             (200, r#"{"message":"ok","conversation_id":"conv_1"}"#),
             (307, ""),
             (500, r#"{"detail":"Internal"}"#),
             (503, ""),
         ] {
-            assert!(matches!(answer(status, body), DialOutcome::Unknown { .. }), "{status} {body}");
+            assert!(
+                matches!(answer(status, body), DialOutcome::Unknown { .. }),
+                "{status} {body}"
+            );
         }
-        assert!(matches!(outcome(Err(TransportError::Timeout)), DialOutcome::Unknown { status: None, .. }));
+        assert!(matches!(
+            outcome(Err(TransportError::Timeout)),
+            DialOutcome::Unknown { status: None, .. }
+        ));
     }
 }

@@ -120,7 +120,11 @@ mod tests {
             (TOLERANCE_SECS + 1, false),
             (-TOLERANCE_SECS - 1, false),
         ] {
-            assert_eq!(is_valid(&header, b"", SECRET, at(TIME + distance)), valid, "{distance}");
+            assert_eq!(
+                is_valid(&header, b"", SECRET, at(TIME + distance)),
+                valid,
+                "{distance}"
+            );
         }
     }
 

@@ -61,17 +61,11 @@ pub trait Transport {
     ///
     /// # Errors
     /// [`TransportError`] when no whole answer came.
-    fn send(
-        &self,
-        request: ApiRequest,
-    ) -> impl Future<Output = Result<ApiAnswer, TransportError>>;
+    fn send(&self, request: ApiRequest) -> impl Future<Output = Result<ApiAnswer, TransportError>>;
 }
 
 impl<T: Transport> Transport for &T {
-    fn send(
-        &self,
-        request: ApiRequest,
-    ) -> impl Future<Output = Result<ApiAnswer, TransportError>> {
+    fn send(&self, request: ApiRequest) -> impl Future<Output = Result<ApiAnswer, TransportError>> {
         (**self).send(request)
     }
 }

@@ -2,7 +2,9 @@
 
 use futures_util::future::{Either, select};
 use worker::wasm_bindgen::JsValue;
-use worker::{AbortController, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
+use worker::{
+    AbortController, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect,
+};
 
 use super::{ApiAnswer, ApiRequest, Transport, TransportError};
 

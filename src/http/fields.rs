@@ -27,7 +27,11 @@ impl<'a> Fields<'a> {
         if let Value::Object(object) = value {
             return Some(Self { path, object });
         }
-        let field = if path.is_empty() { "body".to_owned() } else { path };
+        let field = if path.is_empty() {
+            "body".to_owned()
+        } else {
+            path
+        };
         faults.push(Fault {
             field,
             message: "must be a JSON object".to_owned(),

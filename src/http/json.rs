@@ -24,10 +24,22 @@ pub fn parse(body: &[u8]) -> Result<Value, Problem> {
         .map_err(|error| Problem::invalid(format!("The body is not JSON in UTF-8: {error}.")))
 }
 
+/// A body as JSON text: UTF-8, without lone surrogates.
+///
+/// # Errors
+/// [`Problem::InvalidRequest`] when it is not UTF-8.
+pub fn text(body: Vec<u8>) -> Result<String, Problem> {
+    let body = without_lone_surrogates(&body).unwrap_or(body);
+    String::from_utf8(body).map_err(|_| Problem::invalid("The body is not UTF-8."))
+}
+
 /// The body with every lone surrogate escape replaced by `\ufffd`, or `None` when it has none.
 pub fn without_lone_surrogates(body: &[u8]) -> Option<Vec<u8>> {
-    let mut mended: Option<Vec<u8>> = None;
+    // Most bodies have no escape at all; the search for one is quick.
+    body.windows(3)
+        .find(|bytes| matches!(bytes, [b'\\', b'u', b'D' | b'd']))?;
     let mut at = 0;
+    let mut mended: Option<Vec<u8>> = None;
     while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
         at += match (rest, escape(rest), rest.get(6..).and_then(escape)) {
             // A pair.
@@ -75,7 +87,16 @@ mod tests {
     #[test]
     fn what_is_no_json_is_refused_without_a_panic() {
         let deep = "[".repeat(100_000);
-        for body in ["", " \n", "{", "nul", "\"\\ud83d", "\"\\u12\"", "{\"a\":1}}", deep.as_str()] {
+        for body in [
+            "",
+            " \n",
+            "{",
+            "nul",
+            "\"\\ud83d",
+            "\"\\u12\"",
+            "{\"a\":1}}",
+            deep.as_str(),
+        ] {
             assert!(parse(body.as_bytes()).is_err(), "{}", body.len());
         }
         assert!(parse(b"\"\xff\xfe\"").is_err());

@@ -3,8 +3,10 @@
 //! Everything here but [`edge`] is plain Rust over the small trait [`Incoming`], so the tests on
 //! the host go through the very same routes, checks and status codes as the worker.
 
+mod accept;
 pub mod answer;
 mod auth;
+mod cursor;
 #[cfg(target_arch = "wasm32")]
 pub mod edge;
 mod fields;
@@ -12,7 +14,9 @@ mod health;
 mod incoming;
 mod json;
 mod place_calls;
+mod post_call;
 pub mod problem;
+mod read_calls;
 mod record_turn;
 mod router;
 
@@ -76,6 +80,9 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             ..Line::new("request")
         });
         answer.headers.push(("x-request-id", request_id));
+        if incoming.method() == "HEAD" {
+            answer.body.clear();
+        }
         answer
     }
 

@@ -183,11 +183,13 @@ fn request(body: &Value, faults: &mut Vec<Fault>) -> Option<PlaceCalls> {
 }
 
 fn driver(fields: &Fields<'_>, id: Option<DriverId>, faults: &mut Vec<Fault>) -> Option<Driver> {
-    let phone_number = fields.required_text("phoneNumber", faults).and_then(|text| {
-        PhoneNumber::parse(text)
-            .map_err(|error| fields.fault("phoneNumber", error, faults))
-            .ok()
-    });
+    let phone_number = fields
+        .required_text("phoneNumber", faults)
+        .and_then(|text| {
+            PhoneNumber::parse(text)
+                .map_err(|error| fields.fault("phoneNumber", error, faults))
+                .ok()
+        });
     let name = fields.text("driverName", faults).map(str::to_owned);
     let custom_rules = fields.text("customRules", faults).map(str::to_owned);
     let mut violations = Vec::new();

@@ -30,6 +30,8 @@ pub enum Problem {
     OtherConversation(String),
     /// No or a wrong bearer token.
     Unauthorized,
+    /// No signature, or none under the secret near this time.
+    InvalidSignature,
     /// No such path.
     NotFound,
     /// The path has other methods, which are these.
@@ -97,6 +99,13 @@ impl Problem {
         Self::InvalidRequest { detail, faults }
     }
 
+    /// A query with faulty parameters.
+    #[must_use]
+    pub fn faulty_query(faults: Vec<Fault>) -> Self {
+        let detail = "The query is wrong; see errors.".to_owned();
+        Self::InvalidRequest { detail, faults }
+    }
+
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -105,6 +114,7 @@ impl Problem {
             Self::UnknownCall(_) | Self::CallNotFound(_) => "unknown_call_sid",
             Self::ConversationNotLinked(_) => "conversation_not_linked",
             Self::Unauthorized => "unauthorized",
+            Self::InvalidSignature => "invalid_signature",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::PayloadTooLarge(_) => "payload_too_large",
@@ -120,7 +130,7 @@ impl Problem {
             | Self::OtherConversation(_)
             | Self::UnknownCall(_)
             | Self::ConversationNotLinked(_) => (400, "Bad Request"),
-            Self::Unauthorized => (401, "Unauthorized"),
+            Self::Unauthorized | Self::InvalidSignature => (401, "Unauthorized"),
             Self::NotFound | Self::CallNotFound(_) => (404, "Not Found"),
             Self::MethodNotAllowed(_) => (405, "Method Not Allowed"),
             Self::PayloadTooLarge(_) => (413, "Content Too Large"),
@@ -153,6 +163,11 @@ impl Problem {
                 "Send the header Authorization: Bearer <token> with the token of this route."
                     .to_owned()
             }
+            Self::InvalidSignature => {
+                "The header ElevenLabs-Signature is missing, older or newer than 45 minutes, or \
+                 not made with this service's webhook secret over these very bytes."
+                    .to_owned()
+            }
             Self::NotFound => "There is nothing at this path.".to_owned(),
             Self::MethodNotAllowed(allowed) => format!("This path takes {allowed}."),
             Self::PayloadTooLarge(limit) => {
@@ -179,7 +194,9 @@ impl Problem {
     #[must_use]
     pub fn cause(&self) -> Option<String> {
         match self {
-            Self::StoreUnavailable { cause, .. } | Self::Unhealthy(cause) => Some(cause.to_string()),
+            Self::StoreUnavailable { cause, .. } | Self::Unhealthy(cause) => {
+                Some(cause.to_string())
+            }
             Self::CallNotRecorded(cause) => Some(cause.clone()),
             Self::NotConfigured(missing) => Some(missing.to_string()),
             _ => None,

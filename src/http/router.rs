@@ -12,6 +12,10 @@ use crate::store::Database;
 enum Route {
     PlaceCalls,
     RecordTurn,
+    PostCall,
+    ListCalls,
+    ReadCall(String),
+    ReadTranscription(String),
     Health,
 }
 
@@ -22,6 +26,12 @@ impl Route {
         Some(match segments.as_slice() {
             ["driver_data", "call-elevenlabs"] => Self::PlaceCalls,
             ["webhooks", "elevenlabs", "transcription"] => Self::RecordTurn,
+            ["webhooks", "elevenlabs", "post-call"] => Self::PostCall,
+            ["calls"] => Self::ListCalls,
+            ["calls", call_sid] if !call_sid.is_empty() => Self::ReadCall(decoded(call_sid)),
+            ["calls", call_sid, "transcription"] if !call_sid.is_empty() => {
+                Self::ReadTranscription(decoded(call_sid))
+            }
             ["health"] => Self::Health,
             _ => return None,
         })
@@ -32,6 +42,10 @@ impl Route {
         match self {
             Self::PlaceCalls => "/driver_data/call-elevenlabs",
             Self::RecordTurn => "/webhooks/elevenlabs/transcription",
+            Self::PostCall => "/webhooks/elevenlabs/post-call",
+            Self::ListCalls => "/calls",
+            Self::ReadCall(_) => "/calls/{call_sid}",
+            Self::ReadTranscription(_) => "/calls/{call_sid}/transcription",
             Self::Health => "/health",
         }
     }
@@ -39,8 +53,10 @@ impl Route {
     /// The methods it takes, as the `Allow` header lists them.
     const fn allowed(&self) -> &'static str {
         match self {
-            Self::PlaceCalls | Self::RecordTurn => "POST",
-            Self::Health => "GET, HEAD",
+            Self::PlaceCalls | Self::RecordTurn | Self::PostCall => "POST",
+            Self::ListCalls | Self::ReadCall(_) | Self::ReadTranscription(_) | Self::Health => {
+                "GET, HEAD"
+            }
         }
     }
 }
@@ -62,6 +78,10 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         let result = match route {
             Route::PlaceCalls => self.place_calls(incoming).await,
             Route::RecordTurn => self.record_turn(incoming).await,
+            Route::PostCall => self.post_call(incoming).await,
+            Route::ListCalls => self.list_calls(incoming).await,
+            Route::ReadCall(call_sid) => self.read_call(incoming, call_sid).await,
+            Route::ReadTranscription(call_sid) => self.read_transcription(incoming, call_sid).await,
             Route::Health => self.health().await,
         };
         (pattern, result)

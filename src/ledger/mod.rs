@@ -5,3 +5,5 @@
 
 pub mod place_calls;
 pub mod record_turn;
+pub mod settle;
+pub mod transcript;

@@ -4,6 +4,7 @@ use core::fmt;
 
 use futures_util::{StreamExt, stream};
 
+use super::settle::apply_waiting;
 use crate::elevenlabs::{Client, DialOutcome, OutboundCall, Transport};
 use crate::model::{CallSid, CallStatus, Driver, UtcTime, reason};
 use crate::platform::config::Placing;
@@ -156,7 +157,11 @@ impl<D: Database, R: Runtime, T: Transport> Desk<'_, D, R, T> {
                 let level = Level::Error;
                 let cause = Some(error.to_string());
                 let line = line("answer_not_recorded", driver_id, &state);
-                self.runtime.log(&Line { level, cause, ..line });
+                self.runtime.log(&Line {
+                    level,
+                    cause,
+                    ..line
+                });
                 Placed {
                     driver_id,
                     state: CallState {
@@ -198,7 +203,7 @@ impl<D: Database, R: Runtime, T: Transport> Desk<'_, D, R, T> {
                 conversation_id,
                 telephony_call_sid,
             } => {
-                return self
+                let (state, events_wait) = self
                     .store
                     .update_conversation_id(
                         call_sid,
@@ -207,7 +212,12 @@ impl<D: Database, R: Runtime, T: Transport> Desk<'_, D, R, T> {
                         telephony_call_sid.as_deref(),
                         now,
                     )
-                    .await;
+                    .await?;
+                // The conversation was over before ElevenLabs answered.
+                if events_wait {
+                    apply_waiting(self.store, self.runtime, conversation_id).await;
+                }
+                return Ok(state);
             }
             DialOutcome::Rejected { message, .. } => (reason::rejected(message), Some(now)),
             DialOutcome::Unknown { .. } => (reason::OUTCOME_UNKNOWN.to_owned(), None),

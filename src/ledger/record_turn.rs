@@ -1,14 +1,16 @@
 //! Recording a spoken turn: once, and under the next number.
 
-use crate::model::NewTurn;
+use super::settle::apply_waiting;
+use super::transcript::{has_words, insert_by_time};
+use crate::model::{NewTurn, Origin, StoredTurn};
 use crate::platform::Runtime;
+use crate::store::settlement::Settled;
 use crate::store::turns::SavedTurn;
 use crate::store::{Database, DatabaseError, Store};
 
 /// How often a turn is tried before giving up. Each further try follows from what another
-/// request did in between, and a call can be linked only once, so this is never reached unless
-/// the database contradicts itself.
-const MAX_ROUNDS: usize = 4;
+/// request did to the same call in between.
+const MAX_ROUNDS: usize = 8;
 
 /// A turn that is in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,8 @@ impl From<DatabaseError> for RecordError {
 /// 2. Only when that stored nothing is the database asked why.
 /// 3. A call without a conversation takes the one that the turn names: the first turn can
 ///    overtake ElevenLabs' answer to the outbound call.
+/// 4. Once ElevenLabs' transcript is stored a late turn takes its own place in it, and one that
+///    the transcript does not have is kept, in its place by time.
 ///
 /// # Errors
 /// [`RecordError`]; then nothing changed, except that a lost answer of the database may hide
@@ -69,9 +73,12 @@ pub async fn record_turn<D: Database, R: Runtime>(
                 return Err(RecordError::ConversationTaken);
             }
             (None, Some(named), _) => {
-                store
-                    .link_and_save_transcription(turn, named, runtime.now())
-                    .await?
+                let linked = store.link_and_save_transcription(turn, named, runtime.now());
+                let linked = linked.await?;
+                if linked.events_wait {
+                    apply_waiting(store, runtime, named).await;
+                }
+                linked.saved
             }
             (Some(known), Some(named), _) if known != named => {
                 return Err(RecordError::OtherConversation);
@@ -82,6 +89,12 @@ pub async fn record_turn<D: Database, R: Runtime>(
                     sequence_number,
                 }));
             }
+            (Some(known), _, None) if found.transcript_revision > 0 => {
+                if let Some(recorded) = fit(store, runtime, turn, known).await? {
+                    return Ok(recorded);
+                }
+                None
+            }
             // The call was linked between the two queries.
             (Some(_), _, None) => store.save_transcription(turn, runtime.now()).await?,
         };
@@ -89,4 +102,60 @@ pub async fn record_turn<D: Database, R: Runtime>(
     Err(RecordError::Store(DatabaseError::new(
         "the turn could be neither stored nor found",
     )))
+}
+
+/// Finds a late turn's place among the turns of a settled call. `None` when another request
+/// changed them meanwhile.
+async fn fit<D: Database, R: Runtime>(
+    store: &Store<D, R>,
+    runtime: &R,
+    turn: &NewTurn,
+    conversation_id: &str,
+) -> Result<Option<Recorded>, DatabaseError> {
+    let Some(case) = store.get_by_conversation_id(conversation_id, None).await? else {
+        return Ok(None);
+    };
+    let said_at = turn.timestamp.as_millis();
+    let distance = |stored: &&StoredTurn| {
+        let time = stored.timestamp.time();
+        time.map_or(u64::MAX, |time| time.as_millis().abs_diff(said_at))
+    };
+    let waiting = case
+        .turns
+        .iter()
+        .filter(|stored| stored.origin == Origin::Transcript)
+        .filter(|stored| has_words(stored, turn.speaker, &turn.message))
+        .min_by_key(distance);
+    if let Some(place) = waiting {
+        let claimed = store.claim_transcript_turn(place.id, turn).await?;
+        return Ok(claimed.then_some(Recorded::Repeat(SavedTurn {
+            transcription_id: place.id,
+            sequence_number: place.sequence_number,
+        })));
+    }
+    let call = &case.call;
+    let settled = Settled {
+        conversation_id: conversation_id.to_owned(),
+        status: call.status,
+        failure_reason: call.failure_reason.clone(),
+        call_end_time: call.call_end_time.clone(),
+        summary: call.summary.clone(),
+        telephony_call_sid: call.telephony_call_sid.clone(),
+        arrangement: Some(insert_by_time(
+            &case.turns,
+            turn.speaker,
+            &turn.message,
+            turn.timestamp,
+        )),
+    };
+    if !store.settle(&case, &settled, None, runtime.now()).await? {
+        return Ok(None);
+    }
+    let stored = store.why_unsaved(turn).await?;
+    Ok(stored.and_then(|stored| {
+        Some(Recorded::New(SavedTurn {
+            transcription_id: stored.transcription_id?,
+            sequence_number: stored.sequence_number?,
+        }))
+    }))
 }

@@ -45,6 +45,11 @@ pub mod reason {
     /// ElevenLabs said no; its own words follow after a colon.
     pub const ELEVENLABS_REJECTED: &str = "elevenlabs_rejected";
 
+    /// ElevenLabs knows no conversation for the call: it was recorded, and nobody was phoned.
+    pub const NEVER_STARTED: &str = "never_started";
+    /// ElevenLabs told no outcome within a day.
+    pub const NO_OUTCOME: &str = "no_outcome";
+
     /// The reason of a refused call: the code, a colon and ElevenLabs' words, at most 500 characters of them.
     #[must_use]
     pub fn rejected(message: &str) -> String {

@@ -96,7 +96,17 @@ mod tests {
         assert_eq!(DriverId::parse("12345"), DriverId::new(12345));
         assert_eq!(DriverId::parse("0007"), DriverId::new(7));
         assert!(DriverId::parse("9007199254740991").is_ok());
-        for text in ["", "0", "-1", "+1", "1.0", "9007199254740992", "99999999999999999999", "٣", " 1"] {
+        for text in [
+            "",
+            "0",
+            "-1",
+            "+1",
+            "1.0",
+            "9007199254740992",
+            "99999999999999999999",
+            "٣",
+            " 1",
+        ] {
             assert_eq!(DriverId::parse(text), Err(DriverIdError), "{text}");
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows of HTTP, SQL or the Workers runtime.
 
+mod arrangement;
 mod call;
 mod call_sid;
 mod driver;
@@ -9,6 +10,7 @@ mod phone;
 mod time;
 mod turn;
 
+pub use arrangement::{Arrangement, InsertedTurn, Origin, RewrittenTurn, StoredTurn};
 pub use call::{Call, CallStatus, reason};
 pub use call_sid::CallSid;
 pub use driver::{Driver, DriverId, DriverIdError, Violation};

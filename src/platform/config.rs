@@ -16,6 +16,9 @@ pub const DEFAULT_BASE_URL: &str = "https://api.elevenlabs.io";
 /// answers only when the callee picks up.
 pub const DEFAULT_TIMEOUT_SECS: u32 = 90;
 
+/// Minutes before a call is asked about where `RECONCILE_AFTER_MINUTES` is not set.
+pub const DEFAULT_RECONCILE_AFTER_MINUTES: u32 = 15;
+
 /// Where variables and secrets come from, by name.
 pub trait Settings {
     /// The value; `None` when it is not set. An empty value counts as not set.
@@ -44,7 +47,7 @@ impl fmt::Display for NotConfigured {
 }
 
 /// What placing calls needs.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Placing {
     /// Access to ElevenLabs.
     pub access: Access,
@@ -67,6 +70,13 @@ pub struct Access {
     pub timeout: Duration,
 }
 
+/// Shows no key.
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Access({})", self.base_url)
+    }
+}
+
 /// The secret that places and reads calls.
 ///
 /// # Errors
@@ -78,6 +88,33 @@ pub fn api_token(settings: &impl Settings) -> Result<String, NotConfigured> {
 /// The secret of the turn webhook; `None` leaves that route public.
 pub fn webhook_token(settings: &impl Settings) -> Option<String> {
     optional(settings, "WEBHOOK_TOKEN")
+}
+
+/// The secrets that sign ElevenLabs' events: one, or several separated by commas.
+///
+/// # Errors
+/// [`NotConfigured`] when none is set: without it anybody could settle calls.
+pub fn webhook_secrets(settings: &impl Settings) -> Result<String, NotConfigured> {
+    required(settings, "ELEVENLABS_WEBHOOK_SECRET")
+}
+
+/// How long a call may be in progress before ElevenLabs is asked about it.
+///
+/// # Errors
+/// [`NotConfigured`] when it is set to anything but a whole number of minutes above 0.
+pub fn reconcile_after(settings: &impl Settings) -> Result<Duration, NotConfigured> {
+    let minutes = whole_number(settings, "RECONCILE_AFTER_MINUTES")?;
+    let minutes = minutes.unwrap_or(DEFAULT_RECONCILE_AFTER_MINUTES);
+    Ok(Duration::from_secs(u64::from(minutes) * 60))
+}
+
+/// How long texts are kept; `None` keeps them for ever.
+///
+/// # Errors
+/// [`NotConfigured`] when it is set to anything but a whole number of days above 0.
+pub fn retention(settings: &impl Settings) -> Result<Option<Duration>, NotConfigured> {
+    let days = whole_number(settings, "RETENTION_DAYS")?;
+    Ok(days.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)))
 }
 
 /// What placing calls needs.
@@ -107,15 +144,16 @@ pub fn placing(settings: &impl Settings) -> Result<Placing, NotConfigured> {
 /// # Errors
 /// [`NotConfigured`] for the first setting that is missing or unreadable.
 pub fn access(settings: &impl Settings) -> Result<Access, NotConfigured> {
-    let base_url = optional(settings, "ELEVENLABS_BASE_URL")
-        .unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
+    let base_url =
+        optional(settings, "ELEVENLABS_BASE_URL").unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
     if !base_url.starts_with("https://") && !base_url.starts_with("http://") {
         return Err(NotConfigured {
             name: "ELEVENLABS_BASE_URL",
             fault: "must start with https:// (or http:// on a laptop)",
         });
     }
-    let seconds = whole_number(settings, "ELEVENLABS_TIMEOUT_SECS")?.unwrap_or(DEFAULT_TIMEOUT_SECS);
+    let seconds =
+        whole_number(settings, "ELEVENLABS_TIMEOUT_SECS")?.unwrap_or(DEFAULT_TIMEOUT_SECS);
     Ok(Access {
         base_url,
         api_key: required(settings, "ELEVENLABS_API_KEY")?,

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::events::any_waiting;
 use super::{Database, DatabaseError, Statement, Store};
 use crate::model::{Call, CallSid, CallStatus, DriverId, UtcTime};
 use crate::platform::Runtime;
@@ -97,8 +98,8 @@ impl<D: Database, R: Runtime> Store<D, R> {
     }
 
     /// Writes down the conversation that ElevenLabs named for this dial, and tells what is now
-    /// on record. A conversation already on record, here or for another call, stays. One round
-    /// trip.
+    /// on record, and whether events of that conversation wait. A conversation already on record,
+    /// here or for another call, stays. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries, or when the row is not this dial's.
@@ -109,7 +110,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         conversation_id: &str,
         telephony_call_sid: Option<&str>,
         now: UtcTime,
-    ) -> Result<CallState, DatabaseError> {
+    ) -> Result<(CallState, bool), DatabaseError> {
         let update = Statement::new(
             "UPDATE calls SET \
                conversation_id = CASE WHEN conversation_id IS NULL AND NOT EXISTS \
@@ -123,7 +124,11 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(conversation_id)
         .bind(telephony_call_sid)
         .bind(now);
-        self.one_state(update).await
+        let results = self.run(&[update, any_waiting(conversation_id)]).await?;
+        let [state, waiting] = results.as_slice() else {
+            return Err(DatabaseError::new("the database answered without a result"));
+        };
+        Ok((only_state(state.rows()?)?, waiting.has_rows()))
     }
 
     /// Writes down that this dial failed, and tells what is now on record. A call that meanwhile
@@ -162,10 +167,6 @@ impl<D: Database, R: Runtime> Store<D, R> {
             None => Vec::new(),
         };
         only_state(states)
-    }
-
-    async fn one_state(&self, statement: Statement) -> Result<CallState, DatabaseError> {
-        only_state(self.run_one(statement).await?.rows()?)
     }
 
     /// One call, or `None` when it is not on record. One round trip.

@@ -75,7 +75,10 @@ fn js_value(param: &Param) -> JsValue {
     match param {
         Param::Null => JsValue::NULL,
         // D1 refuses BigInt, and a double holds every whole number up to 2^53.
-        #[expect(clippy::cast_precision_loss, reason = "the ledger binds nothing above 2^53")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the ledger binds nothing above 2^53"
+        )]
         Param::Integer(number) => JsValue::from_f64(*number as f64),
         Param::Text(text) => JsValue::from_str(text),
     }

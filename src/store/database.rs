@@ -85,6 +85,12 @@ pub struct ResultSet {
 }
 
 impl ResultSet {
+    /// Whether there is any row.
+    #[must_use]
+    pub fn has_rows(&self) -> bool {
+        !self.rows.is_empty() && self.rows != "[]"
+    }
+
     /// The rows as values of one type.
     ///
     /// # Errors

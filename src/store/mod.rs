@@ -8,6 +8,9 @@ pub mod calls;
 #[cfg(target_arch = "wasm32")]
 pub mod d1;
 mod database;
+pub mod events;
+pub mod reading;
+pub mod settlement;
 pub mod turns;
 
 use core::cell::Cell;

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::events::any_waiting;
 use super::{Database, DatabaseError, Statement, Store};
 use crate::model::{CallSid, NewTurn, UtcTime};
 use crate::platform::Runtime;
@@ -26,12 +27,25 @@ pub struct Unsaved {
     pub sequence_number: Option<i64>,
     /// The call that has the conversation which the turn named.
     pub owner: Option<CallSid>,
+    /// How often ElevenLabs' transcript was written; above 0 a turn is fitted into it.
+    pub transcript_revision: i64,
+}
+
+/// What linking a call by one of its turns did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Linked {
+    /// The turn, if it was stored.
+    pub saved: Option<SavedTurn>,
+    /// Whether events of the conversation wait to be applied.
+    pub events_wait: bool,
 }
 
 /// The turn in one statement: it finds the call and its conversation, refuses a repeat, and
 /// takes the next number, all inside one transaction because it is one statement.
 ///
-/// A repeat is the same conversation, speaker, time and text. Looking for it reads the turns of
+/// A repeat is the same conversation, speaker, time and text; a text that was cleared because
+/// of its age counts as the same. Once ElevenLabs' transcript is stored the statement does
+/// nothing: such a turn is fitted into it. Looking for it reads the turns of
 /// this one conversation; an index for it would cost a third written row on every turn, and a
 /// written row costs as much as a thousand read ones.
 pub const SAVE_TRANSCRIPTION: &str = "INSERT INTO call_transcriptions \
@@ -40,19 +54,19 @@ pub const SAVE_TRANSCRIPTION: &str = "INSERT INTO call_transcriptions \
        1 + COALESCE((SELECT MAX(t.sequence_number) FROM call_transcriptions t \
                      WHERE t.conversation_id = c.conversation_id), 0), ?5 \
      FROM calls c \
-     WHERE c.call_sid = ?1 AND c.conversation_id IS NOT NULL \
+     WHERE c.call_sid = ?1 AND c.conversation_id IS NOT NULL AND c.transcript_revision = 0 \
        AND (?6 IS NULL OR c.conversation_id = ?6) \
        AND NOT EXISTS (SELECT 1 FROM call_transcriptions t \
                        WHERE t.conversation_id = c.conversation_id AND t.timestamp = ?4 \
-                         AND t.speaker_type = ?2 AND t.message_text = ?3) \
+                         AND t.speaker_type = ?2 AND t.message_text IN (?3, '')) \
      RETURNING id AS transcription_id, sequence_number";
 
-const WHY_UNSAVED: &str = "SELECT c.conversation_id, \
+const WHY_UNSAVED: &str = "SELECT c.conversation_id, c.transcript_revision, \
        t.id AS transcription_id, t.sequence_number, \
        (SELECT o.call_sid FROM calls o WHERE o.conversation_id = ?5) AS owner \
      FROM calls c LEFT JOIN call_transcriptions t \
        ON t.conversation_id = c.conversation_id AND t.timestamp = ?4 \
-      AND t.speaker_type = ?2 AND t.message_text = ?3 \
+      AND t.speaker_type = ?2 AND (t.message_text IN (?3, '') OR t.original_text = ?3) \
      WHERE c.call_sid = ?1 ORDER BY t.sequence_number LIMIT 1";
 
 /// A call takes the conversation that one of its turns names, unless it has one or another call
@@ -86,16 +100,43 @@ impl<D: Database, R: Runtime> Store<D, R> {
         turn: &NewTurn,
         conversation_id: &str,
         now: UtcTime,
-    ) -> Result<Option<SavedTurn>, DatabaseError> {
+    ) -> Result<Linked, DatabaseError> {
         let link = Statement::new(LINK)
             .bind(turn.call_sid.as_str())
             .bind(conversation_id)
             .bind(now);
-        let results = self.run(&[link, save_statement(turn, now)]).await?;
-        match results.get(1) {
-            Some(saved) => Ok(saved.rows()?.pop()),
-            None => Ok(None),
-        }
+        let save = save_statement(turn, now);
+        let results = self
+            .run(&[link, save, any_waiting(conversation_id)])
+            .await?;
+        let [_, saved, waiting] = results.as_slice() else {
+            return Err(DatabaseError::new("the database answered without a result"));
+        };
+        Ok(Linked {
+            saved: saved.rows()?.pop(),
+            events_wait: waiting.has_rows(),
+        })
+    }
+
+    /// Lets a posted turn take the place of one that so far stands only in ElevenLabs'
+    /// transcript. Says `false` when another post took it first. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn claim_transcript_turn(
+        &self,
+        id: i64,
+        turn: &NewTurn,
+    ) -> Result<bool, DatabaseError> {
+        let update = Statement::new(
+            "UPDATE call_transcriptions SET origin = 'posted', timestamp = ?2, \
+               original_text = CASE WHEN message_text = ?3 THEN original_text ELSE ?3 END \
+             WHERE id = ?1 AND origin = 'transcript' RETURNING id",
+        )
+        .bind(id)
+        .bind(turn.timestamp)
+        .bind(turn.message.as_str());
+        Ok(self.run_one(update).await?.has_rows())
     }
 
     /// What stood in the way of a turn; `None` when the call is not on record. One round trip.

@@ -1,0 +1,311 @@
+//! Making the stored turns equal to ElevenLabs' own transcript.
+//!
+//! The rule, which `docs/architecture.md` repeats for its readers:
+//!
+//! 1. A stored turn and a reported one are the same when the speaker is the same and the texts
+//!    are, white space aside. Of several equal texts ("Yes." "Yes.") the pairs are chosen so
+//!    that their order is kept and their times lie closest together.
+//! 2. What is left pairs where the agent was interrupted: it was posted as it meant to speak and
+//!    reported as far as it came.
+//! 3. Each reported turn takes its place in ElevenLabs' order, with ElevenLabs' text. A stored
+//!    one keeps its id and its time; a missing one is inserted at the conversation's start plus
+//!    its offset.
+//! 4. A stored turn that ElevenLabs does not have is kept, after the last turn that is not later.
+//! 5. All are numbered 1…n.
+
+use std::collections::HashMap;
+
+use crate::elevenlabs::conversation::ReportedTurn;
+use crate::model::{
+    Arrangement, InsertedTurn, Origin, RewrittenTurn, Speaker, StoredTurn, UtcTime,
+};
+
+/// The text without the white space that transcribers add or drop, and with U+0000 as
+/// [`ReportedTurn`] has it.
+#[must_use]
+pub fn normalized(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.replace('\0', "\u{fffd}")
+}
+
+/// Whether a posted text is what the agent meant to say when it was interrupted and is reported
+/// as far as it came. The reported text may end in a mark of the interruption.
+fn is_cut_form(posted: &str, reported: &ReportedTurn) -> bool {
+    if reported.speaker != Speaker::Agent {
+        return false;
+    }
+    let posted = normalized(posted);
+    let meant = reported.original_message.as_deref().map(normalized);
+    meant.is_some_and(|meant| meant == posted)
+        || (reported.interrupted && is_beginning(&normalized(&reported.message), &posted))
+}
+
+/// Whether a text is the beginning of a longer one, marks of an interruption at its end aside.
+#[must_use]
+fn is_beginning(cut: &str, whole: &str) -> bool {
+    let cut = cut.trim_end_matches(['.', '…', '-', '–', '—', ' ']);
+    !cut.is_empty() && whole.starts_with(cut)
+}
+
+/// What makes the stored turns equal to ElevenLabs' transcript of a conversation that began
+/// then. `stored` is in the order of its numbers. Applied twice, the second time changes nothing.
+#[must_use]
+pub fn arrange(
+    stored: &[StoredTurn],
+    reported: &[ReportedTurn],
+    started_at: UtcTime,
+) -> Arrangement {
+    if is_arranged(stored, reported) {
+        return Arrangement::default();
+    }
+    let pairs = pair(stored, reported, started_at);
+    let mut partner: HashMap<usize, &StoredTurn> = HashMap::new();
+    let mut left: Vec<&StoredTurn> = Vec::new();
+    for (stored, reported) in stored.iter().zip(pairs) {
+        match reported {
+            Some(reported) => {
+                partner.insert(reported, stored);
+            }
+            None => left.push(stored),
+        }
+    }
+    left.sort_by_key(|turn| (time(turn, started_at), turn.sequence_number));
+    let mut left = left.into_iter().peekable();
+    let mut arrangement = Arrangement::default();
+    let mut place = 0;
+    for (index, turn) in reported.iter().enumerate() {
+        let inserted_at = started_at.plus_millis(turn.offset_ms);
+        let partner = partner.get(&index).copied();
+        let said_at = partner.map_or(inserted_at.as_millis(), |stored| time(stored, started_at));
+        while let Some(earlier) = left.next_if(|turn| time(turn, started_at) < said_at) {
+            place += 1;
+            keep(
+                &mut arrangement,
+                earlier,
+                place,
+                &earlier.message,
+                Origin::Unreported,
+            );
+        }
+        place += 1;
+        match partner {
+            Some(stored) => {
+                let origin = match stored.origin {
+                    Origin::Unreported => Origin::Posted,
+                    origin => origin,
+                };
+                keep(&mut arrangement, stored, place, &turn.message, origin);
+            }
+            None => arrangement.inserted.push(InsertedTurn {
+                sequence_number: place,
+                speaker: turn.speaker,
+                message: turn.message.clone(),
+                original_text: turn.original_message.clone(),
+                timestamp: inserted_at,
+                origin: Origin::Transcript,
+            }),
+        }
+    }
+    for later in left {
+        place += 1;
+        keep(
+            &mut arrangement,
+            later,
+            place,
+            &later.message,
+            Origin::Unreported,
+        );
+    }
+    arrangement
+}
+
+/// Fits a turn that ElevenLabs does not have among the others, after the last one that is not
+/// later.
+#[must_use]
+pub fn insert_by_time(
+    stored: &[StoredTurn],
+    speaker: Speaker,
+    message: &str,
+    timestamp: UtcTime,
+) -> Arrangement {
+    let earlier = |turn: &StoredTurn| time(turn, timestamp) <= timestamp.as_millis();
+    let before = stored
+        .iter()
+        .rposition(earlier)
+        .map_or(0, |index| index + 1);
+    let mut arrangement = Arrangement::default();
+    for (place, turn) in (1..).zip(stored.iter().take(before)) {
+        keep(&mut arrangement, turn, place, &turn.message, turn.origin);
+    }
+    let place = i64::try_from(before).unwrap_or(i64::MAX).saturating_add(1);
+    for (place, turn) in (place + 1..).zip(stored.iter().skip(before)) {
+        keep(&mut arrangement, turn, place, &turn.message, turn.origin);
+    }
+    arrangement.inserted.push(InsertedTurn {
+        sequence_number: place,
+        speaker,
+        message: message.to_owned(),
+        original_text: None,
+        timestamp,
+        origin: Origin::Unreported,
+    });
+    arrangement
+}
+
+/// Whether a stored turn is the one that is posted with these words, white space aside.
+#[must_use]
+pub fn has_words(turn: &StoredTurn, speaker: Speaker, message: &str) -> bool {
+    let message = normalized(message);
+    let same = |text: &str| normalized(text) == message;
+    turn.speaker == speaker
+        && (same(&turn.message) || turn.original_text.as_deref().is_some_and(same))
+}
+
+/// A stored turn at this place, with this text and origin.
+fn keep(
+    arrangement: &mut Arrangement,
+    turn: &StoredTurn,
+    place: i64,
+    message: &str,
+    origin: Origin,
+) {
+    if turn.sequence_number != place {
+        arrangement.moved.push((turn.id, place));
+    }
+    if turn.message != message || turn.origin != origin {
+        arrangement.rewritten.push(RewrittenTurn {
+            id: turn.id,
+            message: message.to_owned(),
+            origin,
+        });
+    }
+}
+
+/// Whether the stored turns, unreported ones aside, are the reported ones already.
+fn is_arranged(stored: &[StoredTurn], reported: &[ReportedTurn]) -> bool {
+    let numbered = stored
+        .iter()
+        .zip(1..)
+        .all(|(turn, place)| turn.sequence_number == place);
+    let mut known = stored
+        .iter()
+        .filter(|turn| turn.origin != Origin::Unreported);
+    numbered
+        && reported.iter().all(|turn| {
+            known
+                .next()
+                .is_some_and(|known| known.speaker == turn.speaker && known.message == turn.message)
+        })
+        && known.next().is_none()
+}
+
+fn time(turn: &StoredTurn, fallback: UtcTime) -> i64 {
+    turn.timestamp.time().unwrap_or(fallback).as_millis()
+}
+
+/// For each stored turn, the reported one it is.
+fn pair(
+    stored: &[StoredTurn],
+    reported: &[ReportedTurn],
+    started_at: UtcTime,
+) -> Vec<Option<usize>> {
+    let mut pairs = vec![None; stored.len()];
+    let mut groups: HashMap<(Speaker, String), (Vec<Timed>, Vec<Timed>)> = HashMap::new();
+    for (index, turn) in stored.iter().enumerate() {
+        let key = (turn.speaker, normalized(&turn.message));
+        let timed = (index, time(turn, started_at));
+        groups.entry(key).or_default().0.push(timed);
+    }
+    for (index, turn) in reported.iter().enumerate() {
+        let key = (turn.speaker, normalized(&turn.message));
+        if let Some((_, timed)) = groups.get_mut(&key) {
+            timed.push((index, started_at.as_millis().saturating_add(turn.offset_ms)));
+        }
+    }
+    let mut taken = vec![false; reported.len()];
+    let mut take = |stored: usize, reported: usize| {
+        if let (Some(slot), Some(flag)) = (pairs.get_mut(stored), taken.get_mut(reported)) {
+            *slot = Some(reported);
+            *flag = true;
+        }
+    };
+    for (mut stored, reported) in groups.into_values() {
+        stored.sort_by_key(|(index, time)| (*time, *index));
+        for (stored, reported) in closest(&stored, &reported) {
+            take(stored, reported);
+        }
+    }
+    pair_interrupted(stored, reported, &mut pairs, &taken);
+    pairs
+}
+
+/// A turn's index and its time in milliseconds.
+type Timed = (usize, i64);
+
+/// Pairs of two equal texts' occurrences: as many as there can be, in order, with the least sum
+/// of time differences.
+fn closest(stored: &[Timed], reported: &[Timed]) -> Vec<(usize, usize)> {
+    if stored.len() > reported.len() {
+        let turned = closest(reported, stored);
+        return turned.into_iter().map(|(a, b)| (b, a)).collect();
+    }
+    // Usually both have the same number, and then there is one way only. A text that is repeated
+    // thousands of times with gaps is paired from the front instead of in quadratic time.
+    if stored.len() == reported.len() || stored.len().saturating_mul(reported.len()) > 1_000_000 {
+        let pairs = stored.iter().zip(reported);
+        return pairs
+            .map(|(stored, reported)| (stored.0, reported.0))
+            .collect();
+    }
+    // Row i: the least cost of pairing the first i stored with the first j reported ones.
+    let mut rows: Vec<Vec<Option<u64>>> = vec![vec![Some(0); reported.len() + 1]];
+    for stored in stored {
+        let mut row = vec![None];
+        let above = rows.last().map_or(&[][..], Vec::as_slice);
+        for (reported, above) in reported.iter().zip(above) {
+            let paired = above.map(|cost| cost.saturating_add(stored.1.abs_diff(reported.1)));
+            let skipped = row.last().copied().flatten();
+            row.push([paired, skipped].into_iter().flatten().min());
+        }
+        rows.push(row);
+    }
+    let mut pairs = Vec::with_capacity(stored.len());
+    let mut column = reported.len();
+    for (index, stored) in stored.iter().enumerate().rev() {
+        let cost = |column: usize| rows.get(index + 1)?.get(column).copied().flatten();
+        while column > 1 && cost(column) == cost(column - 1) {
+            column -= 1;
+        }
+        column = column.saturating_sub(1);
+        pairs.extend(reported.get(column).map(|reported| (stored.0, reported.0)));
+    }
+    pairs
+}
+
+/// Pairs what is left where the agent was interrupted, each with the closest in the order.
+fn pair_interrupted(
+    stored: &[StoredTurn],
+    reported: &[ReportedTurn],
+    pairs: &mut [Option<usize>],
+    taken: &[bool],
+) {
+    let cut = reported
+        .iter()
+        .enumerate()
+        .zip(taken)
+        .filter(|((_, turn), taken)| {
+            !**taken && (turn.interrupted || turn.original_message.is_some())
+        });
+    for ((index, turn), _) in cut {
+        let found = stored.iter().zip(pairs.iter_mut()).find(|(stored, pair)| {
+            pair.is_none() && stored.speaker == turn.speaker && is_cut_form(&stored.message, turn)
+        });
+        if let Some((_, pair)) = found {
+            *pair = Some(index);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "transcript_tests.rs"]
+mod tests;

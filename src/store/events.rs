@@ -1,0 +1,123 @@
+//! ElevenLabs' events that wait to be applied.
+
+use serde::Deserialize;
+
+use super::{Database, DatabaseError, Statement, Store};
+use crate::model::UtcTime;
+use crate::platform::Runtime;
+
+/// The types that are applied, for the searches by conversation: they make its unique index serve.
+const APPLIED_TYPES: &str = "('post_call_transcription', 'call_initiation_failure')";
+
+/// An event that waits, without its payload.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct WaitingEvent {
+    /// The row's number.
+    pub id: i64,
+    /// Its conversation.
+    pub conversation_id: String,
+    /// When it came.
+    pub received_at: UtcTime,
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    id: i64,
+    payload: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    outcome: String,
+}
+
+/// Asks whether events wait for a conversation (`?1`).
+pub(super) fn any_waiting(conversation_id: &str) -> Statement {
+    Statement::new(format!(
+        "SELECT id FROM elevenlabs_events WHERE conversation_id = ?1 AND type IN {APPLIED_TYPES} \
+         AND outcome = 'kept' LIMIT 1"
+    ))
+    .bind(conversation_id)
+}
+
+impl<D: Database, R: Runtime> Store<D, R> {
+    /// The waiting events of a conversation with their payloads, oldest first. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn waiting_events(
+        &self,
+        conversation_id: &str,
+    ) -> Result<Vec<(i64, Option<String>)>, DatabaseError> {
+        let select = Statement::new(format!(
+            "SELECT id, payload FROM elevenlabs_events WHERE conversation_id = ?1 \
+             AND type IN {APPLIED_TYPES} AND outcome = 'kept' ORDER BY id LIMIT 5"
+        ))
+        .bind(conversation_id);
+        let rows: Vec<Payload> = self.run_one(select).await?.rows()?;
+        Ok(rows.into_iter().map(|row| (row.id, row.payload)).collect())
+    }
+
+    /// What became of an event. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn event_outcome(&self, id: i64) -> Result<Option<String>, DatabaseError> {
+        let select = Statement::new("SELECT outcome FROM elevenlabs_events WHERE id = ?1").bind(id);
+        let mut rows: Vec<Outcome> = self.run_one(select).await?.rows()?;
+        Ok(rows.pop().map(|row| row.outcome))
+    }
+
+    /// Ends an event's wait without applying it: `ignored` or `expired`. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn finish_event(
+        &self,
+        id: i64,
+        outcome: &'static str,
+        now: UtcTime,
+    ) -> Result<(), DatabaseError> {
+        let update = Statement::new(
+            "UPDATE elevenlabs_events SET outcome = ?2, tried_at = ?3 WHERE id = ?1 AND outcome = 'kept'",
+        )
+        .bind(id)
+        .bind(outcome)
+        .bind(now);
+        self.run_one(update).await?;
+        Ok(())
+    }
+
+    /// The events that have waited longest since they were last tried, before a time. One round
+    /// trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn oldest_waiting_events(
+        &self,
+        tried_before: UtcTime,
+        limit: i64,
+    ) -> Result<Vec<WaitingEvent>, DatabaseError> {
+        let select = Statement::new(
+            "SELECT id, conversation_id, received_at FROM elevenlabs_events \
+             WHERE outcome = 'kept' AND tried_at < ?1 ORDER BY tried_at LIMIT ?2",
+        )
+        .bind(tried_before)
+        .bind(limit);
+        self.run_one(select).await?.rows()
+    }
+
+    /// Sends an event that still cannot be applied to the end of the line. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn postpone_event(&self, id: i64, now: UtcTime) -> Result<(), DatabaseError> {
+        let update = Statement::new(
+            "UPDATE elevenlabs_events SET tried_at = ?2 WHERE id = ?1 AND outcome = 'kept'",
+        )
+        .bind(id)
+        .bind(now);
+        self.run_one(update).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! Reading calls and transcriptions, each in one round trip.
+
+use serde::Deserialize;
+
+use super::calls::CALL_COLUMNS;
+use super::{Database, DatabaseError, Param, Statement, Store};
+use crate::model::{Call, CallSid, CallStatus, DriverId, Turn, UtcTime};
+use crate::platform::Runtime;
+
+/// Which calls a list shows. All bounds hold together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallFilter {
+    /// Only calls of this status.
+    pub status: Option<CallStatus>,
+    /// Only this driver's calls.
+    pub driver_id: Option<DriverId>,
+    /// Only calls that started then or later.
+    pub from: Option<UtcTime>,
+    /// Only calls that started before then.
+    pub to: Option<UtcTime>,
+    /// Only calls after this one in the list's order.
+    pub after: Option<Position>,
+}
+
+/// A call's place in the list: its start time as it is stored, and its row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The stored text.
+    pub call_start_time: String,
+    /// The row's number.
+    pub id: i64,
+}
+
+/// A call in a list, with its place.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ListedCall {
+    /// The call.
+    #[serde(flatten)]
+    pub call: Call,
+    /// Its start time as it is stored.
+    pub position: String,
+}
+
+/// The transcription of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transcription {
+    /// The call.
+    pub call_sid: CallSid,
+    /// Its conversation.
+    pub conversation_id: Option<String>,
+    /// Its turns in order.
+    pub turns: Vec<Turn>,
+}
+
+#[derive(Deserialize)]
+struct Heading {
+    call_sid: CallSid,
+    conversation_id: Option<String>,
+}
+
+/// The list's statement. Each filter has an index that ends in the start time and the id, so the
+/// list is read off one of them and never sorted.
+#[must_use]
+pub fn list_statement(filter: &CallFilter, limit: i64) -> Statement {
+    let mut conditions = Vec::new();
+    let mut params: Vec<Param> = Vec::new();
+    let mut condition = |sql: &str, values: Vec<Param>| {
+        let mut sql = sql.to_owned();
+        for value in values {
+            params.push(value);
+            sql = sql.replacen("??", &format!("?{}", params.len()), 1);
+        }
+        conditions.push(sql);
+    };
+    if let Some(driver_id) = filter.driver_id {
+        condition("c.driver_id = ??", vec![driver_id.get().into()]);
+    }
+    if let Some(status) = filter.status {
+        // One driver's calls are few: with a driver the index is that one's, not the status'.
+        let column = if filter.driver_id.is_some() {
+            "+c.status"
+        } else {
+            "c.status"
+        };
+        condition(&format!("{column} = ??"), vec![status.as_str().into()]);
+    }
+    if let Some(from) = filter.from {
+        condition("c.call_start_time >= ??", vec![from.into()]);
+    }
+    if let Some(to) = filter.to {
+        condition("c.call_start_time < ??", vec![to.into()]);
+    }
+    if let Some(after) = &filter.after {
+        let time = Param::from(after.call_start_time.as_str());
+        condition(
+            "(c.call_start_time, c.id) < (??, ??)",
+            vec![time, after.id.into()],
+        );
+    }
+    let conditions = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!("WHERE {} ", conditions.join(" AND "))
+    };
+    params.push(limit.into());
+    Statement {
+        sql: format!(
+            "SELECT {CALL_COLUMNS}, c.call_start_time AS position FROM calls c {conditions}\
+             ORDER BY c.call_start_time DESC, c.id DESC LIMIT ?{}",
+            params.len()
+        )
+        .into(),
+        params,
+    }
+}
+
+impl<D: Database, R: Runtime> Store<D, R> {
+    /// Calls, newest first. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn list_calls(
+        &self,
+        filter: &CallFilter,
+        limit: i64,
+    ) -> Result<Vec<ListedCall>, DatabaseError> {
+        self.run_one(list_statement(filter, limit)).await?.rows()
+    }
+
+    /// A call's turns in order, or `None` when the call is not on record. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn transcription(
+        &self,
+        call_sid: &CallSid,
+    ) -> Result<Option<Transcription>, DatabaseError> {
+        let heading =
+            Statement::new("SELECT call_sid, conversation_id FROM calls WHERE call_sid = ?1")
+                .bind(call_sid.as_str());
+        let turns = Statement::new(
+            "SELECT t.id AS transcription_id, t.sequence_number, t.speaker_type AS speaker, \
+                    t.message_text AS message, t.timestamp \
+             FROM calls c JOIN call_transcriptions t ON t.conversation_id = c.conversation_id \
+             WHERE c.call_sid = ?1 ORDER BY t.sequence_number",
+        )
+        .bind(call_sid.as_str());
+        let results = self.run(&[heading, turns]).await?;
+        let [heading, turns] = results.as_slice() else {
+            return Err(DatabaseError::new("the database answered without a result"));
+        };
+        let Some(heading) = heading.rows::<Heading>()?.pop() else {
+            return Ok(None);
+        };
+        Ok(Some(Transcription {
+            call_sid: heading.call_sid,
+            conversation_id: heading.conversation_id,
+            turns: turns.rows()?,
+        }))
+    }
+}

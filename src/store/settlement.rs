@@ -1,0 +1,346 @@
+//! Settling a call: ElevenLabs' events, what is on record of their call, and the one
+//! transaction that changes it.
+
+use serde::Deserialize;
+
+use super::{Database, DatabaseError, ResultSet, Statement, Store};
+use crate::model::{Arrangement, CallSid, CallStatus, StoredTime, StoredTurn, UtcTime};
+use crate::platform::Runtime;
+
+/// The longest text that is kept in a row; a row holds 2 MB.
+const LONGEST_PAYLOAD: usize = 1_900_000;
+/// About how long the JSON text of one parameter gets, in bytes.
+const CHUNK: usize = 500_000;
+
+/// A call with its turns, as settling reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// What is on record of the call.
+    pub call: CaseCall,
+    /// Its turns in order.
+    pub turns: Vec<StoredTurn>,
+}
+
+/// What is on record of a call that may be settled.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CaseCall {
+    /// The row's number.
+    pub id: i64,
+    /// The call's name.
+    pub call_sid: CallSid,
+    /// Its conversation.
+    pub conversation_id: Option<String>,
+    /// Where it stands.
+    pub status: CallStatus,
+    /// Why it failed.
+    pub failure_reason: Option<String>,
+    /// When it was recorded.
+    pub call_start_time: StoredTime,
+    /// When it was over.
+    pub call_end_time: Option<StoredTime>,
+    /// ElevenLabs' summary.
+    pub summary: Option<String>,
+    /// The telephone provider's name for it.
+    pub telephony_call_sid: Option<String>,
+    /// How often ElevenLabs' transcript was written.
+    pub transcript_revision: i64,
+}
+
+/// What a call becomes. Fields of [`CaseCall`] that are not here stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Its conversation.
+    pub conversation_id: String,
+    /// Where it stands.
+    pub status: CallStatus,
+    /// Why it failed.
+    pub failure_reason: Option<String>,
+    /// When it was over.
+    pub call_end_time: Option<StoredTime>,
+    /// ElevenLabs' summary.
+    pub summary: Option<String>,
+    /// The telephone provider's name for it.
+    pub telephony_call_sid: Option<String>,
+    /// What changes in its turns; `None` where ElevenLabs sent no transcript.
+    pub arrangement: Option<Arrangement>,
+}
+
+/// One event as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct KeptEvent {
+    /// The row's number.
+    pub id: i64,
+    /// `kept` while it waits, else what became of it.
+    pub outcome: String,
+}
+
+/// What a received event is kept under.
+#[derive(Debug, Clone, Copy)]
+pub struct NewEvent<'a> {
+    /// ElevenLabs' word for what happened.
+    pub kind: &'a str,
+    /// The conversation; empty where the event names none.
+    pub conversation_id: &'a str,
+    /// Unix seconds.
+    pub timestamp: i64,
+    /// The whole body, where it is worth keeping.
+    pub payload: Option<&'a str>,
+    /// `kept`, or `ignored` for a type that is never applied.
+    pub outcome: &'a str,
+}
+
+/// The call of a conversation, or else of a name, with its turns.
+pub const CASE_CALL: &str = "SELECT c.id, c.call_sid, c.conversation_id, c.status, c.failure_reason, \
+       c.call_start_time, c.call_end_time, c.summary, c.telephony_call_sid, c.transcript_revision \
+     FROM calls c WHERE c.conversation_id = ?1 OR c.call_sid = ?2 \
+     ORDER BY c.conversation_id IS ?1 DESC LIMIT 1";
+/// The turns of a conversation in order.
+pub const CASE_TURNS: &str = "SELECT id, sequence_number, speaker_type AS speaker, message_text AS message, \
+       original_text, timestamp, origin \
+     FROM call_transcriptions WHERE conversation_id = ?1 ORDER BY sequence_number";
+
+fn case_statements(conversation_id: Option<&str>, call_sid: Option<&str>) -> [Statement; 2] {
+    let call = Statement::new(CASE_CALL)
+        .bind(conversation_id)
+        .bind(call_sid);
+    [call, Statement::new(CASE_TURNS).bind(conversation_id)]
+}
+
+fn case(results: &[ResultSet]) -> Result<Option<Case>, DatabaseError> {
+    let [call, turns] = results else {
+        return Err(DatabaseError::new("the database answered without a result"));
+    };
+    let Some(call) = call.rows()?.pop() else {
+        return Ok(None);
+    };
+    let turns = turns.rows()?;
+    Ok(Some(Case { call, turns }))
+}
+
+impl<D: Database, R: Runtime> Store<D, R> {
+    /// The call that has this conversation, or else this name. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn get_by_conversation_id(
+        &self,
+        conversation_id: &str,
+        call_sid: Option<&str>,
+    ) -> Result<Option<Case>, DatabaseError> {
+        let statements = case_statements(Some(conversation_id), call_sid);
+        case(&self.run(&statements).await?)
+    }
+
+    /// Keeps an event unless it is kept already, and tells its row and its call. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries; the event may be kept nevertheless.
+    pub async fn keep_event(
+        &self,
+        event: NewEvent<'_>,
+        call_sid: Option<&str>,
+        now: UtcTime,
+    ) -> Result<(KeptEvent, Option<Case>), DatabaseError> {
+        let payload = event.payload.filter(|text| text.len() <= LONGEST_PAYLOAD);
+        let insert = Statement::new(
+            "INSERT INTO elevenlabs_events \
+               (type, conversation_id, event_timestamp, payload, received_at, tried_at, outcome) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6) ON CONFLICT DO NOTHING",
+        )
+        .bind(event.kind)
+        .bind(event.conversation_id)
+        .bind(event.timestamp)
+        .bind(payload)
+        .bind(now)
+        .bind(event.outcome);
+        let select = Statement::new(
+            "SELECT id, outcome FROM elevenlabs_events \
+             WHERE conversation_id = ?2 AND type = ?1 AND event_timestamp = ?3",
+        )
+        .bind(event.kind)
+        .bind(event.conversation_id)
+        .bind(event.timestamp);
+        let known = Some(event.conversation_id).filter(|id| !id.is_empty());
+        let [call, turns] = case_statements(known, call_sid);
+        let results = self.run(&[insert, select, call, turns]).await?;
+        let kept = match results.get(1) {
+            Some(rows) => rows.rows()?.pop(),
+            None => None,
+        };
+        let kept = kept.ok_or_else(|| DatabaseError::new("the event was not kept"))?;
+        Ok((kept, case(results.get(2..).unwrap_or_default())?))
+    }
+
+    /// Makes the call what `settled` says, its turns included, and marks the event as applied,
+    /// all in one transaction and one round trip. Says `false`, and changed nothing, when the
+    /// call or its turns are no longer what `case` says: then read it again and judge anew.
+    ///
+    /// Between the first and the last statement the revision is negative. Nobody sees that, and
+    /// each statement between them does its work only then, so that repeating all of it after a
+    /// lost answer does nothing.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn settle(
+        &self,
+        case: &Case,
+        settled: &Settled,
+        event_id: Option<i64>,
+        now: UtcTime,
+    ) -> Result<bool, DatabaseError> {
+        let call = &case.call;
+        let gate = -(call.transcript_revision + 1);
+        let turns = i64::try_from(case.turns.len()).unwrap_or(i64::MAX);
+        let mut statements = vec![open_statement(call, settled, turns, gate, now)];
+        if let Some(arrangement) = &settled.arrangement {
+            statements.extend(turn_statements(call.id, gate, settled, arrangement, now)?);
+        }
+        if let Some(event_id) = event_id {
+            statements.push(
+                Statement::new(
+                    "UPDATE elevenlabs_events SET outcome = 'applied', applied_at = ?3 \
+                     WHERE id = ?1 AND (SELECT transcript_revision FROM calls WHERE id = ?2) = ?4",
+                )
+                .bind(event_id)
+                .bind(call.id)
+                .bind(now)
+                .bind(gate),
+            );
+        }
+        let revision = call.transcript_revision + i64::from(settled.arrangement.is_some());
+        statements.push(
+            Statement::new(
+                "UPDATE calls SET transcript_revision = ?2 \
+                 WHERE id = ?1 AND transcript_revision = ?3 RETURNING id",
+            )
+            .bind(call.id)
+            .bind(revision)
+            .bind(gate),
+        );
+        let results = self.run(&statements).await?;
+        Ok(results.last().is_some_and(ResultSet::has_rows))
+    }
+}
+
+/// The first statement of settling: it changes the call if that is still what was judged.
+fn open_statement(
+    call: &CaseCall,
+    settled: &Settled,
+    turns: i64,
+    gate: i64,
+    now: UtcTime,
+) -> Statement {
+    // Setting the column costs its index even where the value stays.
+    let link = if call.conversation_id.is_none() {
+        "conversation_id = ?12, "
+    } else {
+        ""
+    };
+    let sql = format!(
+        "UPDATE calls SET {link}transcript_revision = ?2, status = ?3, failure_reason = ?4, \
+           call_end_time = ?5, summary = ?6, telephony_call_sid = ?7, updated_at = ?8, asked_at = ?8 \
+         WHERE id = ?1 AND transcript_revision = ?9 AND status = ?10 AND failure_reason IS ?11 \
+           AND (conversation_id IS NULL) = ?13 \
+           AND (SELECT COUNT(*) FROM call_transcriptions t WHERE t.conversation_id = ?12) = ?14"
+    );
+    Statement::new(sql)
+        .bind(call.id)
+        .bind(gate)
+        .bind(settled.status.as_str())
+        .bind(settled.failure_reason.as_deref())
+        .bind(settled.call_end_time.as_ref().map(StoredTime::as_str))
+        .bind(settled.summary.as_deref())
+        .bind(settled.telephony_call_sid.as_deref())
+        .bind(now)
+        .bind(call.transcript_revision)
+        .bind(call.status.as_str())
+        .bind(call.failure_reason.as_deref())
+        .bind(settled.conversation_id.as_str())
+        .bind(i64::from(call.conversation_id.is_none()))
+        .bind(turns)
+}
+
+/// The statements that move, rewrite and insert turns.
+fn turn_statements(
+    call_id: i64,
+    gate: i64,
+    settled: &Settled,
+    arrangement: &Arrangement,
+    now: UtcTime,
+) -> Result<Vec<Statement>, DatabaseError> {
+    let mut statements = Vec::new();
+    let gated = |sql: &'static str, list: Option<String>| {
+        let statement = Statement::new(sql).bind(call_id).bind(gate);
+        match list {
+            Some(list) => statement.bind(list),
+            None => statement,
+        }
+    };
+    // The places of a conversation are unique at every moment, so what moves first steps aside,
+    // to the negative of its new place.
+    for list in chunks(&arrangement.moved)? {
+        statements.push(gated(
+            "UPDATE call_transcriptions SET sequence_number = -j.place \
+             FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS place \
+                   FROM json_each(?3)) j \
+             WHERE call_transcriptions.id = j.id \
+               AND (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
+            Some(list),
+        ));
+    }
+    if !arrangement.moved.is_empty() {
+        let back = gated(
+            "UPDATE call_transcriptions SET sequence_number = -sequence_number \
+             WHERE conversation_id = ?3 AND sequence_number < 0 \
+               AND (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
+            Some(settled.conversation_id.clone()),
+        );
+        statements.push(back);
+    }
+    for list in chunks(&arrangement.rewritten)? {
+        statements.push(gated(
+            "UPDATE call_transcriptions SET message_text = j.message, origin = j.origin, \
+               original_text = CASE WHEN message_text = j.message THEN original_text \
+                 ELSE COALESCE(original_text, message_text) END \
+             FROM (SELECT json_extract(value, '$.id') AS id, json_extract(value, '$.message') AS message, \
+                          json_extract(value, '$.origin') AS origin FROM json_each(?3)) j \
+             WHERE call_transcriptions.id = j.id \
+               AND (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
+            Some(list),
+        ));
+    }
+    for list in chunks(&arrangement.inserted)? {
+        let insert = gated(
+            "INSERT INTO call_transcriptions (conversation_id, speaker_type, message_text, \
+               original_text, timestamp, sequence_number, created_at, origin) \
+             SELECT ?4, json_extract(value, '$.speaker'), json_extract(value, '$.message'), \
+               json_extract(value, '$.original_text'), json_extract(value, '$.timestamp'), \
+               json_extract(value, '$.sequence_number'), ?5, json_extract(value, '$.origin') \
+             FROM json_each(?3) WHERE (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
+            Some(list),
+        );
+        let insert = insert.bind(settled.conversation_id.as_str()).bind(now);
+        statements.push(insert);
+    }
+    Ok(statements)
+}
+
+/// The items as JSON arrays of about [`CHUNK`] bytes each.
+fn chunks<T: serde::Serialize>(items: &[T]) -> Result<Vec<String>, DatabaseError> {
+    let mut chunks: Vec<String> = Vec::new();
+    for item in items {
+        let text = serde_json::to_string(item)
+            .map_err(|error| DatabaseError::new(format!("turns as JSON: {error}")))?;
+        match chunks.last_mut() {
+            Some(chunk) if chunk.len() + text.len() < CHUNK => {
+                chunk.push(',');
+                chunk.push_str(&text);
+            }
+            _ => chunks.push(format!("[{text}")),
+        }
+    }
+    for chunk in &mut chunks {
+        chunk.push(']');
+    }
+    Ok(chunks)
+}
