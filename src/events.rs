@@ -1,13 +1,15 @@
 //! The Workers runtime's events.
 
-use worker::{Context, Env, Request, Response, event};
+use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
 use crate::elevenlabs::worker_transport::FetchTransport;
 use crate::http::Service;
 use crate::http::edge::EdgeRequest;
+use crate::ledger::reconcile::reconcile;
 use crate::platform::config;
 use crate::platform::worker_runtime::WorkerRuntime;
 use crate::platform::worker_settings::WorkerSettings;
+use crate::store::Store;
 use crate::store::d1::D1;
 
 #[event(start)]
@@ -30,4 +32,11 @@ fn service(env: &Env) -> Service<D1, WorkerRuntime, FetchTransport, WorkerSettin
         FetchTransport,
         WorkerSettings(env),
     )
+}
+
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    let runtime = WorkerRuntime;
+    let store = Store::new(D1::from_env(&env, config::DATABASE), runtime);
+    reconcile(&store, &runtime, FetchTransport, &WorkerSettings(&env)).await;
 }

@@ -6,6 +6,7 @@
 pub mod conversation;
 pub mod event;
 mod lenient;
+pub mod lookup;
 mod outbound;
 pub mod signature;
 mod transport;

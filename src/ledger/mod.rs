@@ -4,6 +4,7 @@
 //! in the host tests and in the simulation.
 
 pub mod place_calls;
+pub mod reconcile;
 pub mod record_turn;
 pub mod settle;
 pub mod transcript;

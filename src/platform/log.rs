@@ -58,9 +58,25 @@ pub struct Line {
     /// How many things a step covered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// What a run of the reconciler did.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub reconciled: Option<Reconciled>,
     /// What the database was asked.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseFields>,
+}
+
+/// What a run of the reconciler did, as log fields.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Reconciled {
+    /// Waiting events that were tried.
+    pub events_tried: u32,
+    /// Calls that ElevenLabs was asked about.
+    pub calls_asked: u32,
+    /// Calls that reached a terminal status.
+    pub calls_settled: u32,
+    /// Rows whose texts were cleared because of their age.
+    pub texts_cleared: u64,
 }
 
 /// What the database was asked, as log fields.

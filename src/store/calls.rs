@@ -35,12 +35,8 @@ pub struct CallState {
     /// Why it failed.
     pub failure_reason: Option<String>,
     /// Whether the row carries the `dial_token` asked with: only then may the asker dial.
-    #[serde(default, deserialize_with = "from_sql_bool")]
+    #[serde(default, deserialize_with = "super::from_sql_bool")]
     pub mine: bool,
-}
-
-fn from_sql_bool<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(i64::deserialize(deserializer)? != 0)
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {

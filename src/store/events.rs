@@ -18,6 +18,9 @@ pub struct WaitingEvent {
     pub conversation_id: String,
     /// When it came.
     pub received_at: UtcTime,
+    /// Whether it is kept whole.
+    #[serde(deserialize_with = "super::from_sql_bool")]
+    pub has_payload: bool,
 }
 
 #[derive(Deserialize)]
@@ -99,7 +102,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         limit: i64,
     ) -> Result<Vec<WaitingEvent>, DatabaseError> {
         let select = Statement::new(
-            "SELECT id, conversation_id, received_at FROM elevenlabs_events \
+            "SELECT id, conversation_id, received_at, payload IS NOT NULL AS has_payload FROM elevenlabs_events \
              WHERE outcome = 'kept' AND tried_at < ?1 ORDER BY tried_at LIMIT ?2",
         )
         .bind(tried_before)

@@ -10,6 +10,8 @@ pub mod d1;
 mod database;
 pub mod events;
 pub mod reading;
+pub mod reconciling;
+pub mod retention;
 pub mod settlement;
 pub mod turns;
 
@@ -113,4 +115,9 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
         self.usage.set(usage);
     }
+}
+
+/// Reads SQLite's 0 or 1.
+fn from_sql_bool<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(<i64 as serde::Deserialize>::deserialize(deserializer)? != 0)
 }

@@ -1,0 +1,113 @@
+//! Clearing texts that are older than they may be kept. Rows, numbers and outcomes stay.
+
+use serde::Deserialize;
+
+use super::{Database, DatabaseError, Statement, Store};
+use crate::model::UtcTime;
+use crate::platform::Runtime;
+
+/// How many rows of a table one run looks at.
+const ROWS_PER_RUN: i64 = 500;
+
+/// A table with texts: its name, the column that tells a row's age, and what clearing sets.
+struct Table {
+    name: &'static str,
+    created: &'static str,
+    cleared: &'static str,
+}
+
+/// An empty message is one that was cleared: no turn is stored without text.
+const TABLES: [Table; 3] = [
+    Table {
+        name: "call_transcriptions",
+        created: "created_at",
+        cleared: "message_text = '', original_text = NULL",
+    },
+    Table {
+        name: "calls",
+        created: "created_at",
+        cleared: "summary = NULL",
+    },
+    Table {
+        name: "elevenlabs_events",
+        created: "received_at",
+        cleared: "payload = NULL",
+    },
+];
+
+#[derive(Deserialize)]
+struct Due {
+    from_id: i64,
+    to_id: Option<i64>,
+}
+
+impl<D: Database, R: Runtime> Store<D, R> {
+    /// Clears the texts of rows made before a time, at most [`ROWS_PER_RUN`] of each table, from
+    /// where the last run stopped; says how many rows it passed. One round trip when nothing is
+    /// due, two otherwise.
+    ///
+    /// Ids grow with time, so it goes by id and stops at the first row that is too young.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries. Clearing twice changes nothing.
+    pub async fn clear_texts(&self, before: UtcTime) -> Result<u64, DatabaseError> {
+        let selects: Vec<_> = TABLES.iter().map(|table| due(table, before)).collect();
+        let results = self.run(&selects).await?;
+        let mut updates = Vec::new();
+        let mut passed = 0;
+        for (table, result) in TABLES.iter().zip(&results) {
+            let due: Option<Due> = result.rows()?.pop();
+            if let Some(Due {
+                from_id,
+                to_id: Some(to_id),
+            }) = due
+                && to_id > from_id
+            {
+                passed += to_id.abs_diff(from_id);
+                updates.extend(clear(table, before, from_id, to_id));
+            }
+        }
+        if !updates.is_empty() {
+            self.run(&updates).await?;
+        }
+        Ok(passed)
+    }
+}
+
+/// Asks which ids are due: after the cleared ones, up to the first row that is too young.
+fn due(table: &Table, before: UtcTime) -> Statement {
+    let Table { name, created, .. } = table;
+    Statement::new(format!(
+        "WITH progress AS (SELECT COALESCE((SELECT cleared_to_id FROM retention_progress \
+                                            WHERE table_name = '{name}'), 0) AS id), \
+              page AS (SELECT id, datetime({created}) AS created FROM {name} \
+                       WHERE id > (SELECT id FROM progress) ORDER BY id LIMIT {ROWS_PER_RUN}) \
+         SELECT (SELECT id FROM progress) AS from_id, \
+           COALESCE((SELECT MIN(id) - 1 FROM page WHERE created >= datetime(?1)), \
+                    (SELECT MAX(id) FROM page)) AS to_id"
+    ))
+    .bind(before)
+}
+
+fn clear(table: &Table, before: UtcTime, from_id: i64, to_id: i64) -> [Statement; 2] {
+    let Table {
+        name,
+        created,
+        cleared,
+    } = table;
+    [
+        Statement::new(format!(
+            "UPDATE {name} SET {cleared} WHERE id > ?1 AND id <= ?2 \
+               AND datetime({created}) < datetime(?3)"
+        ))
+        .bind(from_id)
+        .bind(to_id)
+        .bind(before),
+        Statement::new(
+            "INSERT INTO retention_progress (table_name, cleared_to_id) VALUES (?1, ?2) \
+             ON CONFLICT (table_name) DO UPDATE SET cleared_to_id = MAX(cleared_to_id, ?2)",
+        )
+        .bind(*name)
+        .bind(to_id),
+    ]
+}
