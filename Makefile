@@ -50,7 +50,9 @@ lint: setup
 
 test-host: setup
 	@echo 'test: units, migrations and the simulated world, on this machine'
-	cargo test --locked --workspace --lib --bins --test host
+	cargo test --locked --package call-ledger --lib --bins --test host
+	@echo 'test: the simulated ElevenLabs itself'
+	cargo test --locked --package elevenlabs-simulator --tests
 	@echo 'test: examples in the documentation'
 	cargo test --locked --workspace --doc
 

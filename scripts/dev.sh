@@ -70,11 +70,14 @@ run sh scripts/setup.sh
 
 # port_free PORT NAME VARIABLE
 port_free() {
+  case $1 in
+    '' | *[!0-9]*) fail "$3=$1 is no port: choose a number, such as $3=18790" ;;
+  esac
   node -e '
     const server = require("net").createServer();
     server.once("error", () => process.exit(1));
     server.listen({ port: Number(process.argv[1]), host: "127.0.0.1", exclusive: true }, () => server.close());
-  ' "$1" 2>/dev/null || fail "port $1 is taken or is none, and $2 needs it. Choose another: make dev $3=$(($1 + 100))"
+  ' "$1" 2>/dev/null || fail "port $1 is taken, and $2 needs it. Choose another: make dev $3=$(($1 + 100))"
 }
 port_free "$PORT" "the worker" PORT
 
@@ -92,6 +95,13 @@ case $elevenlabs in
     port_free "$SIMULATOR_PORT" "the simulated ElevenLabs" SIMULATOR_PORT
     say "building the simulated ElevenLabs (about a minute the first time)"
     run cargo build --quiet --locked --package elevenlabs-simulator
+    # It accepts and signs with what .dev.vars says, of several webhook secrets the first. Handed over in the
+    # environment, where other users of the machine do not see it. What is not set keeps the simulator's default.
+    for pair in API_KEY=ELEVENLABS_API_KEY AGENT_ID=ELEVENLABS_AGENT_ID PHONE_NUMBER_ID=ELEVENLABS_PHONE_NUMBER_ID \
+      WEBHOOK_SECRET=ELEVENLABS_WEBHOOK_SECRET WEBHOOK_TOKEN=WEBHOOK_TOKEN; do
+      value=$(setting "${pair#*=}")
+      [ -z "$value" ] || export "SIMULATOR_${pair%%=*}=${value%%,*}"
+    done
     say "starting the simulated ElevenLabs on port $SIMULATOR_PORT"
     start "${CARGO_TARGET_DIR:-target}/debug/elevenlabs-simulator" --port "$SIMULATOR_PORT" --worker-url "$URL"
     simulator=$started

@@ -1,5 +1,5 @@
 # Sourced, not run: `hold_lock NAME` waits until no other run holds NAME and holds it until this script ends.
-# The caller has set ROOT. Long-running children should be started with `9>&-`, so that they do not hold on to it.
+# The caller has set ROOT. A child inherits the lock and holds it for as long as it lives, unless started with `9>&-`.
 
 hold_lock() {
   mkdir -p "$ROOT/.tools"

@@ -14,6 +14,8 @@ TARGET=wasm32-unknown-unknown
 say() { echo "setup: $*"; }
 fail() { echo "setup: $*" >&2; exit 1; }
 
+# The programs started below inherit the lock. One that outlives an interrupted run for a moment, as npm does while it
+# cleans up, so keeps the next run waiting instead of getting in its way.
 hold_lock setup
 
 # --- The standard library for WebAssembly.
@@ -28,7 +30,7 @@ if ! has_target; then
   command -v rustup >/dev/null 2>&1 \
     || fail "this Rust has no target $TARGET and there is no rustup to add it: install Rust with rustup"
   say "adding the Rust target $TARGET (about 20 MB)"
-  rustup target add "$TARGET" 9>&-
+  rustup target add "$TARGET"
 fi
 
 # --- wrangler, the Node it needs, wasm-opt and esbuild. npm ci starts by deleting node_modules, and with it the stamp,
@@ -39,7 +41,9 @@ if [ "$npm_wanted" != "$(cat "$NPM_STAMP" 2>/dev/null)" ] || ! node_modules/.bin
   say "installing wrangler, Node 22, wasm-opt and esbuild into node_modules (about 520 MB, half a minute)"
   # With the system's Node, because npm begins by deleting the one installed here. Errors only: when that Node is an
   # older one, npm warns about wrangler, which will not run with it.
-  PATH=$(printf %s "$PATH" | sed "s#$ROOT/node_modules/.bin:##g") npm ci --loglevel=error 9>&-
+  npm_ci() { PATH=$(printf %s "$PATH" | sed "s#$ROOT/node_modules/.bin:##g") npm ci --loglevel=error; }
+  # What an interrupted install left behind can be in npm's way: then once more from nothing.
+  npm_ci || { say "once more, from an empty node_modules"; rm -rf node_modules; npm_ci; }
   node_modules/.bin/node --version >/dev/null 2>&1 \
     || fail "npm did not install Node into node_modules: are install scripts switched off (npm config get ignore-scripts)?"
   printf '%s\n' "$npm_wanted" >"$NPM_STAMP"
@@ -57,10 +61,10 @@ install_tool() {
   say "building $1 $3 into .tools (about $4 on two cores, once)"
   # With the versions its authors released it with. When one of those has since been withdrawn, with the next best:
   # the program runs only here, at build time.
-  CARGO_TARGET_DIR="$ROOT/.tools/build" cargo install "$1" --version "$3" --root .tools --locked --force --quiet 9>&- \
+  CARGO_TARGET_DIR="$ROOT/.tools/build" cargo install "$1" --version "$3" --root .tools --locked --force --quiet \
     || {
       say "$1 $3 does not build with the versions it was released with, trying with current ones"
-      CARGO_TARGET_DIR="$ROOT/.tools/build" cargo install "$1" --version "$3" --root .tools --force --quiet 9>&-
+      CARGO_TARGET_DIR="$ROOT/.tools/build" cargo install "$1" --version "$3" --root .tools --force --quiet
     }
 }
 install_tool worker-build worker-build "$WORKER_BUILD_VERSION" "3 minutes"

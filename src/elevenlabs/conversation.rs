@@ -1,9 +1,7 @@
 //! What ElevenLabs says of a conversation: the body of `GET /v1/convai/conversations/{id}`, which
 //! is also the `data` of a `post_call_transcription` event.
 
-use serde::Deserialize;
-
-use super::lenient;
+use super::lenient::Object;
 use crate::model::{Speaker, UtcTime};
 
 /// Where a conversation stands, in ElevenLabs' words `initiated`, `in-progress`, `processing`,
@@ -61,7 +59,7 @@ impl Report {
     /// Reads the JSON text of a conversation; `None` when it is none at all.
     #[must_use]
     pub fn parse(json: &str) -> Option<Self> {
-        serde_json::from_str::<Conversation>(json).ok()?.report()
+        report(&Object::parse(json)?)
     }
 
     /// Whether the conversation is over, so that its call can be settled.
@@ -71,153 +69,40 @@ impl Report {
     }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Conversation {
-    #[serde(deserialize_with = "lenient::optional")]
-    conversation_id: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    status: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    user_id: Option<String>,
-    #[serde(deserialize_with = "lenient::list")]
-    transcript: Option<Vec<Entry>>,
-    #[serde(deserialize_with = "lenient::optional")]
-    metadata: Option<Metadata>,
-    #[serde(deserialize_with = "lenient::optional")]
-    analysis: Option<Analysis>,
-    #[serde(deserialize_with = "lenient::optional")]
-    conversation_initiation_client_data: Option<ClientData>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Entry {
-    #[serde(deserialize_with = "lenient::optional")]
-    role: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    message: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    original_message: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    interrupted: Option<bool>,
-    #[serde(deserialize_with = "lenient::number")]
-    time_in_call_secs: Option<f64>,
-    #[serde(deserialize_with = "lenient::list")]
-    tool_results: Option<Vec<ToolResult>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ToolResult {
-    #[serde(deserialize_with = "lenient::optional")]
-    result: Option<SystemResult>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct SystemResult {
-    #[serde(deserialize_with = "lenient::optional")]
-    result_type: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Metadata {
-    #[serde(deserialize_with = "lenient::number")]
-    start_time_unix_secs: Option<f64>,
-    #[serde(deserialize_with = "lenient::number")]
-    accepted_time_unix_secs: Option<f64>,
-    #[serde(deserialize_with = "lenient::number")]
-    call_duration_secs: Option<f64>,
-    #[serde(deserialize_with = "lenient::optional")]
-    termination_reason: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    error: Option<Failure>,
-    #[serde(deserialize_with = "lenient::optional")]
-    call_result: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    phone_call: Option<PhoneCall>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Failure {
-    #[serde(deserialize_with = "lenient::optional")]
-    reason: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct PhoneCall {
-    #[serde(deserialize_with = "lenient::optional")]
-    call_sid: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    call_result: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Analysis {
-    #[serde(deserialize_with = "lenient::optional")]
-    transcript_summary: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ClientData {
-    #[serde(deserialize_with = "lenient::optional")]
-    user_id: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    dynamic_variables: Option<Variables>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Variables {
-    #[serde(deserialize_with = "lenient::optional")]
-    call_sid: Option<String>,
-}
-
-impl Conversation {
-    fn report(self) -> Option<Report> {
-        let conversation_id = self.conversation_id.filter(|id| !id.is_empty())?;
-        let metadata = self.metadata.unwrap_or_default();
-        let client = self.conversation_initiation_client_data.unwrap_or_default();
-        let call_sid = client
-            .dynamic_variables
-            .and_then(|variables| variables.call_sid)
-            .or(client.user_id)
-            .or(self.user_id);
-        let progress = match self.status.as_deref() {
-            Some("done") => Progress::Done,
-            Some("failed") => Progress::Failed,
-            _ => Progress::Running,
-        };
-        let started = metadata.start_time_unix_secs.and_then(unix_time);
-        let duration = metadata.call_duration_secs.map(millis);
-        let voicemail = self.transcript.iter().flatten().any(Entry::met_voicemail);
-        let transcript: Option<Vec<ReportedTurn>> = self
-            .transcript
-            .map(|entries| entries.into_iter().filter_map(Entry::turn).collect());
-        let failure_reason = failure(progress, voicemail, &metadata, transcript.as_deref());
-        Some(Report {
-            conversation_id,
-            progress,
-            call_sid: call_sid.filter(|call_sid| !call_sid.is_empty()),
-            started_at: started,
-            ended_at: started
-                .zip(duration)
-                .map(|(started, duration)| started.plus_millis(duration)),
-            failure_reason,
-            summary: self
-                .analysis
-                .and_then(|analysis| analysis.transcript_summary)
-                .filter(|summary| !summary.trim().is_empty()),
-            telephony_call_sid: metadata.phone_call.and_then(|call| call.call_sid),
-            transcript,
-        })
-    }
+fn report(conversation: &Object<'_>) -> Option<Report> {
+    let metadata = conversation.object("metadata");
+    let client = conversation.object("conversation_initiation_client_data");
+    let call_sid = client
+        .object("dynamic_variables")
+        .text("call_sid")
+        .or_else(|| client.text("user_id"))
+        .or_else(|| conversation.text("user_id"));
+    let progress = match conversation.text("status").as_deref() {
+        Some("done") => Progress::Done,
+        Some("failed") => Progress::Failed,
+        _ => Progress::Running,
+    };
+    let started_at = metadata.number("start_time_unix_secs").map(millis);
+    let started_at = started_at.and_then(UtcTime::from_millis);
+    let duration = metadata.number("call_duration_secs").map(millis);
+    let entries = conversation.objects("transcript");
+    let voicemail = entries.iter().flatten().any(met_voicemail);
+    let transcript: Option<Vec<ReportedTurn>> =
+        entries.map(|entries| entries.iter().filter_map(turn).collect());
+    let failure_reason = failure(progress, voicemail, &metadata, transcript.as_deref());
+    Some(Report {
+        conversation_id: conversation.text("conversation_id")?,
+        progress,
+        call_sid,
+        started_at,
+        ended_at: started_at
+            .zip(duration)
+            .map(|(started, duration)| started.plus_millis(duration)),
+        failure_reason,
+        summary: conversation.object("analysis").text("transcript_summary"),
+        telephony_call_sid: metadata.object("phone_call").text("call_sid"),
+        transcript,
+    })
 }
 
 /// Why the driver was not reached; `None` where the conversation took place.
@@ -227,66 +112,54 @@ impl Conversation {
 fn failure(
     progress: Progress,
     voicemail: bool,
-    metadata: &Metadata,
+    metadata: &Object<'_>,
     transcript: Option<&[ReportedTurn]>,
 ) -> Option<String> {
     if progress == Progress::Running {
         return None;
     }
-    let result = metadata.call_result.as_deref().or_else(|| {
-        let call = metadata.phone_call.as_ref()?;
-        call.call_result.as_deref()
-    });
+    let result = metadata
+        .text("call_result")
+        .or_else(|| metadata.object("phone_call").text("call_result"));
     let silent = transcript.is_some_and(<[_]>::is_empty)
-        && metadata.call_duration_secs == Some(0.0)
-        && metadata.accepted_time_unix_secs.is_none();
-    match (result, progress) {
-        (Some("voicemail"), _) => Some("voicemail".to_owned()),
-        (Some("busy"), _) => Some("busy".to_owned()),
-        (Some("no_answer" | "no-answer"), _) => Some("no-answer".to_owned()),
-        _ if voicemail => Some("voicemail".to_owned()),
+        && metadata.number("call_duration_secs") == Some(0.0)
+        && metadata.number("accepted_time_unix_secs").is_none();
+    let reason = match (result.as_deref(), progress) {
+        (Some("voicemail"), _) => "voicemail",
+        (Some("busy"), _) => "busy",
+        (Some("no_answer" | "no-answer"), _) => "no-answer",
+        _ if voicemail => "voicemail",
         (Some("failed"), _) | (_, Progress::Failed) => {
-            let words = |text: &Option<String>| {
-                let text = text.as_deref().map(str::trim);
-                text.filter(|text| !text.is_empty()).map(str::to_owned)
-            };
-            let said = metadata
-                .error
-                .as_ref()
-                .and_then(|error| words(&error.reason))
-                .or_else(|| words(&metadata.termination_reason));
-            Some(said.unwrap_or_else(|| "unknown".to_owned()))
+            let said = metadata.object("error").text("reason");
+            let said = said.or_else(|| metadata.text("termination_reason"));
+            return Some(said.unwrap_or_else(|| "unknown".to_owned()));
         }
-        _ if silent => Some("no-answer".to_owned()),
-        _ => None,
-    }
+        _ if silent => "no-answer",
+        _ => return None,
+    };
+    Some(reason.to_owned())
 }
 
-impl Entry {
-    fn met_voicemail(&self) -> bool {
-        let results = self.tool_results.iter().flatten();
-        let mut types = results.filter_map(|result| result.result.as_ref()?.result_type.as_deref());
-        types.any(|kind| kind == "voicemail_detection_success")
-    }
-
-    fn turn(self) -> Option<ReportedTurn> {
-        // SQLite's JSON functions, by which a transcript is written, end a text at U+0000.
-        let storable = |text: String| text.replace('\0', "\u{fffd}");
-        let message = self.message.filter(|message| !message.trim().is_empty())?;
-        let message = storable(message);
-        let original_message = self.original_message.map(storable);
-        Some(ReportedTurn {
-            speaker: Speaker::from_elevenlabs(self.role.as_deref()?)?,
-            original_message: original_message.filter(|original| *original != message),
-            message,
-            interrupted: self.interrupted.unwrap_or(false),
-            offset_ms: self.time_in_call_secs.map_or(0, millis).max(0),
-        })
-    }
+fn met_voicemail(entry: &Object<'_>) -> bool {
+    let results = entry.objects("tool_results").unwrap_or_default();
+    results.iter().any(|result| {
+        let kind = result.object("result").text("result_type");
+        kind.as_deref() == Some("voicemail_detection_success")
+    })
 }
 
-fn unix_time(seconds: f64) -> Option<UtcTime> {
-    UtcTime::from_millis(millis(seconds))
+fn turn(entry: &Object<'_>) -> Option<ReportedTurn> {
+    // SQLite's JSON functions, by which a transcript is written, end a text at U+0000.
+    let storable = |text: String| text.replace('\0', "\u{fffd}");
+    let message = storable(entry.text("message")?);
+    let original_message = entry.text("original_message").map(storable);
+    Some(ReportedTurn {
+        speaker: Speaker::from_elevenlabs(&entry.text("role")?)?,
+        original_message: original_message.filter(|original| *original != message),
+        message,
+        interrupted: entry.is_true("interrupted"),
+        offset_ms: entry.number("time_in_call_secs").map_or(0, millis).max(0),
+    })
 }
 
 #[expect(

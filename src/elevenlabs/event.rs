@@ -1,10 +1,7 @@
 //! ElevenLabs' own events, as its post-call webhook delivers them.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::conversation::Report;
-use super::lenient;
+use super::lenient::Object;
 use crate::model::UtcTime;
 
 /// The conversation is over and analysed.
@@ -56,72 +53,34 @@ pub enum EventError {
     NoConversation,
 }
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    r#type: String,
-    #[serde(default, deserialize_with = "lenient::number")]
-    event_timestamp: Option<f64>,
-    #[serde(default, borrow)]
-    data: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Named {
-    #[serde(deserialize_with = "lenient::optional")]
-    conversation_id: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct FailureData {
-    #[serde(deserialize_with = "lenient::optional")]
-    failure_reason: Option<String>,
-    #[serde(deserialize_with = "lenient::optional")]
-    metadata: Option<FailureMetadata>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct FailureMetadata {
-    #[serde(deserialize_with = "lenient::optional")]
-    body: Option<ProviderBody>,
-}
-
-/// What the telephone provider reported; Twilio's fields are in capitals.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ProviderBody {
-    #[serde(alias = "CallSid", deserialize_with = "lenient::optional")]
-    call_sid: Option<String>,
-}
-
 impl Event {
     /// Reads the JSON text of an event.
     ///
     /// # Errors
     /// [`EventError`] when it is none, or does not say which conversation it is about.
     pub fn parse(json: &str) -> Result<Self, EventError> {
-        let envelope: Envelope<'_> = serde_json::from_str(json).map_err(|_| EventError::NoEvent)?;
-        let data = envelope.data.map_or("null", RawValue::get);
-        let named: Named = serde_json::from_str(data).unwrap_or_default();
-        let conversation_id = named.conversation_id.unwrap_or_default();
+        let envelope = Object::parse(json).ok_or(EventError::NoEvent)?;
+        let kind = envelope.text("type").ok_or(EventError::NoEvent)?;
+        let data = envelope.object("data");
+        let conversation_id = data.text("conversation_id").unwrap_or_default();
         #[expect(
             clippy::cast_possible_truncation,
             reason = "a float cast saturates; the time only tells events apart"
         )]
-        let timestamp = envelope.event_timestamp.unwrap_or_default() as i64;
-        let content = match envelope.r#type.as_str() {
-            TRANSCRIPTION => Report::parse(data).map(|report| Content::Report(Box::new(report))),
+        let timestamp = envelope.number("event_timestamp").unwrap_or_default() as i64;
+        let content = match kind.as_str() {
+            TRANSCRIPTION => {
+                let report = Report::parse(envelope.raw("data"));
+                report.map(|report| Content::Report(Box::new(report)))
+            }
             INITIATION_FAILURE if !conversation_id.is_empty() => {
-                let failure: FailureData = serde_json::from_str(data).unwrap_or_default();
-                Some(Content::Failure(failure.read(timestamp)))
+                Some(Content::Failure(failure(&data, timestamp)))
             }
             INITIATION_FAILURE => None,
             _ => Some(Content::Other),
         };
         Ok(Self {
-            kind: envelope.r#type,
+            kind,
             conversation_id,
             timestamp,
             content: content.ok_or(EventError::NoConversation)?,
@@ -129,20 +88,17 @@ impl Event {
     }
 }
 
-impl FailureData {
-    fn read(self, timestamp: i64) -> InitiationFailure {
-        let reason = self.failure_reason.unwrap_or_default();
-        InitiationFailure {
-            reason: match reason.trim() {
-                "" => "unknown".to_owned(),
-                reason => reason.to_owned(),
-            },
-            telephony_call_sid: self
-                .metadata
-                .and_then(|metadata| metadata.body)
-                .and_then(|body| body.call_sid),
-            at: UtcTime::from_millis(timestamp.saturating_mul(1000)),
-        }
+fn failure(data: &Object<'_>, timestamp: i64) -> InitiationFailure {
+    // What the telephone provider reported; Twilio's fields are in capitals.
+    let provider = data.object("metadata").object("body");
+    InitiationFailure {
+        reason: data
+            .text("failure_reason")
+            .unwrap_or_else(|| "unknown".to_owned()),
+        telephony_call_sid: provider
+            .text("CallSid")
+            .or_else(|| provider.text("call_sid")),
+        at: UtcTime::from_millis(timestamp.saturating_mul(1000)),
     }
 }
 

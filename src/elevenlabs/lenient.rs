@@ -1,52 +1,56 @@
 //! Reading payloads that do not keep to their schema.
 //!
 //! ElevenLabs' published payloads have nulls, floats and extra fields where the schema has
-//! none. A field that is not what it should be is read as absent, and everything unknown is
+//! none. A field that is not what it should be is read as absent, and what is not asked for is
 //! passed over without being copied: an event may be 32 MiB long.
 
-use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde_json::value::RawValue;
 
-/// Any value: `Some` where it is a `T`, else `None`.
-///
-/// # Errors
-/// Only where the text is no JSON at all.
-pub fn optional<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: DeserializeOwned,
-{
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok(serde_json::from_str(raw.get()).ok())
-}
+/// A JSON object whose values are still text.
+#[derive(Debug, Default)]
+pub struct Object<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
 
-/// Any value: the members of a list that are a `T`; `None` where it is no list.
-///
-/// # Errors
-/// Only where the text is no JSON at all.
-pub fn list<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: DeserializeOwned,
-{
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    let items: Option<Vec<&RawValue>> = serde_json::from_str(raw.get()).ok();
-    let read = |item: &RawValue| serde_json::from_str(item.get()).ok();
-    Ok(items.map(|items| items.into_iter().filter_map(read).collect()))
-}
+impl<'a> Object<'a> {
+    /// Reads the outermost level of a JSON text; `None` when it is no object.
+    pub fn parse(json: &'a str) -> Option<Self> {
+        serde_json::from_str(json).ok().map(Self)
+    }
 
-/// A number, or a text that is one.
-///
-/// # Errors
-/// Only where the text is no JSON at all.
-pub fn number<'de, D>(deserializer: D) -> Result<Option<f64>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    let number = serde_json::from_str(raw.get()).ok().or_else(|| {
-        let text: String = serde_json::from_str(raw.get()).ok()?;
-        text.trim().parse().ok()
-    });
-    Ok(number.filter(|number: &f64| number.is_finite()))
+    /// The JSON text of a value; `null` when it is absent.
+    pub fn raw(&self, name: &str) -> &'a str {
+        self.0.get(name).map_or("null", |value| value.get())
+    }
+
+    /// An object; an empty one when it is absent.
+    pub fn object(&self, name: &str) -> Self {
+        Self::parse(self.raw(name)).unwrap_or_default()
+    }
+
+    /// The objects of a list, other members left out; `None` when there is no list.
+    pub fn objects(&self, name: &str) -> Option<Vec<Self>> {
+        let items: Vec<&'a RawValue> = serde_json::from_str(self.raw(name)).ok()?;
+        let objects = items.into_iter().filter_map(|item| Self::parse(item.get()));
+        Some(objects.collect())
+    }
+
+    /// A text that holds more than white space.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let text: String = serde_json::from_str(self.raw(name)).ok()?;
+        (!text.trim().is_empty()).then_some(text)
+    }
+
+    /// `true` where it is.
+    pub fn is_true(&self, name: &str) -> bool {
+        self.raw(name) == "true"
+    }
+
+    /// A number, or a text that is one.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        let raw = self.raw(name);
+        let read = |json: &str| serde_json::from_str::<f64>(json).ok();
+        read(raw).or_else(|| read(self.text(name)?.trim()))
+    }
 }

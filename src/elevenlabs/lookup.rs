@@ -1,10 +1,10 @@
 //! Asking ElevenLabs what became of a conversation.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 
 use super::conversation::Report;
-use super::{ApiAnswer, Client, Transport, TransportError, lenient};
+use super::lenient::Object;
+use super::{ApiAnswer, Client, Transport, TransportError};
 use crate::model::CallSid;
 
 /// How many conversations of one call are looked at; there should be one.
@@ -29,18 +29,6 @@ pub struct NoAnswer {
     pub code: &'static str,
     /// The HTTP status, if there was one.
     pub status: Option<u16>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Page {
-    #[serde(deserialize_with = "lenient::list")]
-    conversations: Option<Vec<Summary>>,
-}
-
-#[derive(Deserialize)]
-struct Summary {
-    conversation_id: String,
 }
 
 impl<T: Transport> Client<T> {
@@ -71,20 +59,20 @@ impl<T: Transport> Client<T> {
             format!("dynamic_variable_params=call_sid%3Aeq%3A{value}"),
         ] {
             let path = format!("/v1/convai/conversations?page_size=10&{query}");
-            let page = match told(self.send("GET", &path, None).await) {
-                Asked::Answer(body) => serde_json::from_str::<Page>(&body).ok(),
-                Asked::Unknown => Some(Page::default()),
+            let found = match told(self.send("GET", &path, None).await) {
+                Asked::Answer(body) => candidates(&body),
+                Asked::Unknown => Some(Vec::new()),
                 Asked::NoAnswer(no_answer) => return Asked::NoAnswer(no_answer),
             };
             // An answer that is no list does not say that there is nothing.
-            let Some(found) = page.and_then(|page| page.conversations) else {
+            let Some(found) = found else {
                 return Asked::NoAnswer(NoAnswer {
                     code: "unavailable",
                     status: Some(200),
                 });
             };
-            for summary in found.into_iter().take(CANDIDATES) {
-                match self.conversation(&summary.conversation_id).await {
+            for conversation_id in found.into_iter().take(CANDIDATES) {
+                match self.conversation(&conversation_id).await {
                     Asked::Answer(report)
                         if report.call_sid.as_deref() == Some(call_sid.as_str()) =>
                     {
@@ -97,6 +85,13 @@ impl<T: Transport> Client<T> {
         }
         Asked::Unknown
     }
+}
+
+/// The conversations that a page lists; `None` when it is no page.
+fn candidates(body: &str) -> Option<Vec<String>> {
+    let found = Object::parse(body)?.objects("conversations")?;
+    let ids = found.iter().filter_map(|item| item.text("conversation_id"));
+    Some(ids.collect())
 }
 
 fn told(answer: Result<ApiAnswer, TransportError>) -> Asked<String> {

@@ -2,9 +2,9 @@
 
 use core::fmt::Write;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::lenient::Object;
 use super::{ApiAnswer, Client, Telephony, Transport, TransportError};
 use crate::model::{CallSid, Driver, Violation};
 
@@ -102,16 +102,6 @@ fn violations_text(violations: &[Violation]) -> String {
     text
 }
 
-/// The answer of either route; the telephone call's name differs between them.
-#[derive(Deserialize)]
-struct Answer {
-    success: Option<bool>,
-    message: Option<String>,
-    conversation_id: Option<String>,
-    #[serde(alias = "callSid", alias = "sip_call_id")]
-    telephony_call_sid: Option<String>,
-}
-
 fn outcome(answer: Result<ApiAnswer, TransportError>) -> DialOutcome {
     let answer = match answer {
         Ok(answer) => answer,
@@ -127,26 +117,9 @@ fn outcome(answer: Result<ApiAnswer, TransportError>) -> DialOutcome {
         cause: cause.to_owned(),
     };
     match answer.status {
-        200..=299 => match serde_json::from_str::<Answer>(&answer.body) {
-            Ok(Answer {
-                success: Some(false),
-                message,
-                ..
-            }) => DialOutcome::Rejected {
-                status: answer.status,
-                message: message.unwrap_or_else(|| "no reason given".to_owned()),
-            },
-            Ok(Answer {
-                success: Some(true),
-                conversation_id: Some(conversation_id),
-                telephony_call_sid,
-                ..
-            }) if !conversation_id.is_empty() => DialOutcome::Accepted {
-                conversation_id,
-                telephony_call_sid,
-            },
-            Ok(_) => unknown("the answer names no conversation"),
-            Err(_) => unknown("the answer is not ElevenLabs' JSON"),
+        200..=299 => match Object::parse(&answer.body) {
+            Some(body) => accepted(answer.status, &body),
+            None => unknown("the answer is not ElevenLabs' JSON"),
         },
         400..=499 => DialOutcome::Rejected {
             status: answer.status,
@@ -154,6 +127,26 @@ fn outcome(answer: Result<ApiAnswer, TransportError>) -> DialOutcome {
                 .unwrap_or_else(|| format!("HTTP {}", answer.status)),
         },
         _ => unknown(&format!("HTTP {}", answer.status)),
+    }
+}
+
+/// What a 200 says. The telephone call's name differs between the two routes.
+fn accepted(status: u16, body: &Object<'_>) -> DialOutcome {
+    match (body.raw("success"), body.text("conversation_id")) {
+        ("true", Some(conversation_id)) => DialOutcome::Accepted {
+            conversation_id,
+            telephony_call_sid: body.text("callSid").or_else(|| body.text("sip_call_id")),
+        },
+        ("false", _) => DialOutcome::Rejected {
+            status,
+            message: body
+                .text("message")
+                .unwrap_or_else(|| "no reason given".to_owned()),
+        },
+        _ => DialOutcome::Unknown {
+            status: Some(status),
+            cause: "the answer names no conversation".to_owned(),
+        },
     }
 }
 

@@ -7,13 +7,13 @@ pub fn preferred<'a>(header: Option<&str>, offered: &[&'a str]) -> Option<&'a st
     let Some(header) = header else {
         return first;
     };
-    let mut best: Option<(&str, f32)> = None;
+    let mut best: Option<(&str, f64)> = None;
     for range in header.split(',') {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
         let weight = parts
             .find_map(|part| part.strip_prefix("q="))
-            .map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
+            .map_or(1.0, |weight| serde_json::from_str(weight).unwrap_or(0.0));
         let matching = offered.iter().copied().find(|media_type| {
             name.eq_ignore_ascii_case(media_type)
                 || name == "*/*"

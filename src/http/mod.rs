@@ -65,7 +65,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         } else {
             Level::Info
         };
-        self.runtime.log(&Line {
+        let line = Line {
             level,
             request_id: Some(request_id.clone()),
             route: Some(route),
@@ -76,9 +76,9 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             driver_id: answer.about.driver_id,
             code: answer.about.code.map(str::to_owned),
             cause,
-            database: Some(self.store.usage().into()),
             ..Line::new("request")
-        });
+        };
+        self.runtime.log(&line.with_usage(self.store.usage()));
         answer.headers.push(("x-request-id", request_id));
         if incoming.method() == "HEAD" {
             answer.body.clear();

@@ -170,7 +170,8 @@ fn request(body: &Value, faults: &mut Vec<Fault>) -> Option<PlaceCalls> {
             continue;
         };
         let id = driver_id(&fields, faults);
-        if let Some(first) = id.and_then(|id| seen.insert(id, index)) {
+        let first = id.map_or(index, |id| *seen.entry(id).or_insert(index));
+        if first != index {
             let message = format!("is the same driver as drivers[{first}]; list each driver once");
             fields.fault("driverId", message, faults);
         }

@@ -13,7 +13,7 @@ use crate::elevenlabs::Transport;
 use crate::model::{Call, CallSid, CallStatus, DriverId, Turn, UtcTime};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
-use crate::store::reading::{CallFilter, ListedCall, Position, Transcription};
+use crate::store::reading::{CallFilter, Position, Transcription};
 use crate::store::{Database, DatabaseError};
 
 /// The most calls of one page.
@@ -52,7 +52,6 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         let more = calls.len() > asked;
         calls.truncate(asked);
         let next_cursor = calls.last().filter(|_| more).map(next);
-        let calls: Vec<Call> = calls.into_iter().map(|listed| listed.call).collect();
         let accept = incoming.header("accept");
         let offered = ["application/json", "text/csv"];
         if preferred(accept.as_deref(), &offered) == Some("text/csv") {
@@ -129,10 +128,10 @@ fn unavailable(call_sid: Option<&str>, cause: DatabaseError) -> Problem {
     }
 }
 
-fn next(last: &ListedCall) -> String {
+fn next(last: &Call) -> String {
     cursor::encode(&Position {
-        call_start_time: last.position.clone(),
-        id: last.call.id,
+        call_start_time: last.call_start_time.as_stored().to_owned(),
+        id: last.id,
     })
 }
 
@@ -204,15 +203,14 @@ fn csv(calls: &[Call]) -> String {
             call.driver_id.map(|id| id.to_string()).unwrap_or_default(),
             call.status.as_str(),
             text(call.failure_reason.as_deref()),
-            cell(call.call_start_time.as_str()),
-            text(
-                call.call_end_time
-                    .as_ref()
-                    .map(crate::model::StoredTime::as_str)
-            ),
+            cell(&call.call_start_time.to_string()),
+            call.call_end_time
+                .as_ref()
+                .map(|time| cell(&time.to_string()))
+                .unwrap_or_default(),
             text(call.summary.as_deref()),
-            cell(call.created_at.as_str()),
-            cell(call.updated_at.as_str()),
+            cell(&call.created_at.to_string()),
+            cell(&call.updated_at.to_string()),
             call.turn_count,
         );
     }
@@ -249,7 +247,7 @@ fn plain_text(transcription: &Transcription) -> String {
         let speaker = turn.speaker.as_str();
         // What runs over several lines stays recognisable as one turn.
         let message = turn.message.trim().replace('\n', "\n    ");
-        let _ = writeln!(text, "[{}] {speaker}: {message}", turn.timestamp.as_str());
+        let _ = writeln!(text, "[{}] {speaker}: {message}", turn.timestamp);
     }
     text
 }

@@ -111,7 +111,8 @@ fn turn(body: &Value, faults: &mut Vec<Fault>) -> Option<NewTurn> {
         timestamp: timestamp?,
         // An empty text is what a template leaves where it has nothing to fill in.
         conversation_id: conversation_id
-            .filter(|text| !text.trim().is_empty())
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
             .map(str::to_owned),
     })
 }

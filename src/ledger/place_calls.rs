@@ -91,7 +91,7 @@ pub async fn place_calls<D: Database, R: Runtime, T: Transport>(
         .buffer_unordered(MAX_OPEN_DIALS)
         .collect()
         .await;
-    placed.sort_by_key(|(index, _)| *index);
+    placed.sort_unstable_by_key(|(index, _)| *index);
     Ok(placed.into_iter().map(|(_, placed)| placed).collect())
 }
 

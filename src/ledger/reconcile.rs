@@ -78,7 +78,6 @@ pub async fn reconcile<D: Database, R: Runtime, T: Transport>(
     let mut line = Line {
         duration_ms: Some(runtime.now().as_millis() - started.as_millis()),
         reconciled: Some(run.done),
-        database: Some(store.usage().into()),
         ..Line::new("reconcile")
     };
     match settled.and(cleared) {
@@ -99,7 +98,7 @@ pub async fn reconcile<D: Database, R: Runtime, T: Transport>(
             line.cause = Some(missing.to_string());
         }
     }
-    runtime.log(&line);
+    runtime.log(&line.with_usage(store.usage()));
 }
 
 struct Run<'a, D, R> {

@@ -69,7 +69,7 @@ pub fn arrange(
             None => left.push(stored),
         }
     }
-    left.sort_by_key(|turn| (time(turn, started_at), turn.sequence_number));
+    left.sort_unstable_by_key(|turn| (time(turn, started_at), turn.sequence_number));
     let mut left = left.into_iter().peekable();
     let mut arrangement = Arrangement::default();
     let mut place = 0;
@@ -230,7 +230,7 @@ fn pair(
         }
     };
     for (mut stored, reported) in groups.into_values() {
-        stored.sort_by_key(|(index, time)| (*time, *index));
+        stored.sort_unstable_by_key(|(index, time)| (*time, *index));
         for (stored, reported) in closest(&stored, &reported) {
             take(stored, reported);
         }

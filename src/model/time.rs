@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Timelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time in UTC, years 0000 to 9999.
@@ -42,15 +42,10 @@ impl UtcTime {
     /// # Errors
     /// [`TimeError`] when the text is no such time or its UTC year has not four digits.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        let with_offset = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc));
-        let time = match with_offset {
-            Ok(time) => time,
-            Err(_) => ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
-                .iter()
-                .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-                .map(|time| time.and_utc())
-                .ok_or(TimeError::NotRfc3339)?,
-        };
+        let time = DateTime::parse_from_rfc3339(text)
+            .or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}Z")))
+            .map_err(|_| TimeError::NotRfc3339)?
+            .with_timezone(&Utc);
         let nanos = time.nanosecond();
         let time = if nanos < 1_000_000_000 {
             Some(time)
@@ -113,11 +108,12 @@ impl<'de> Deserialize<'de> for UtcTime {
     }
 }
 
-/// A time read from the database: [`UtcTime`]'s form where it can be read, else the text as it is.
+/// A time as the database has it. Serialised in [`UtcTime`]'s form where it can be read, else as
+/// it is.
 ///
 /// Rows older than the ledger may hold other spellings (`2025-11-21 10:30:05`); one that cannot
 /// be read must not make its whole page unreadable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct StoredTime(String);
 
@@ -128,10 +124,19 @@ impl StoredTime {
         UtcTime::parse(&self.0).ok()
     }
 
-    /// The text.
+    /// The text as the database has it.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub fn as_stored(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for StoredTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.time() {
+            Some(time) => time.fmt(f),
+            None => f.write_str(&self.0),
+        }
     }
 }
 
@@ -141,10 +146,9 @@ impl From<UtcTime> for StoredTime {
     }
 }
 
-impl<'de> Deserialize<'de> for StoredTime {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Ok(UtcTime::parse(&text).map_or(Self(text), Self::from))
+impl Serialize for StoredTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

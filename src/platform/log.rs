@@ -59,11 +59,20 @@ pub struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// What a run of the reconciler did.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reconciled: Option<Reconciled>,
-    /// What the database was asked.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub database: Option<DatabaseFields>,
+    /// Times the database was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub db_round_trips: Option<u32>,
+    /// Rows the database read, as it bills them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub db_rows_read: Option<u64>,
+    /// Rows the database wrote, as it bills them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub db_rows_written: Option<u64>,
+    /// Calls of the database that were repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub db_retries: Option<u32>,
 }
 
 /// What a run of the reconciler did, as log fields.
@@ -79,26 +88,6 @@ pub struct Reconciled {
     pub texts_cleared: u64,
 }
 
-/// What the database was asked, as log fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct DatabaseFields {
-    db_round_trips: u32,
-    db_rows_read: u64,
-    db_rows_written: u64,
-    db_retries: u32,
-}
-
-impl From<Usage> for DatabaseFields {
-    fn from(usage: Usage) -> Self {
-        Self {
-            db_round_trips: usage.round_trips,
-            db_rows_read: usage.rows_read,
-            db_rows_written: usage.rows_written,
-            db_retries: usage.retries,
-        }
-    }
-}
-
 impl Line {
     /// A line about this event.
     #[must_use]
@@ -106,6 +95,18 @@ impl Line {
         Self {
             event,
             ..Self::default()
+        }
+    }
+
+    /// The line with what the database was asked.
+    #[must_use]
+    pub fn with_usage(self, usage: Usage) -> Self {
+        Self {
+            db_round_trips: Some(usage.round_trips),
+            db_rows_read: Some(usage.rows_read),
+            db_rows_written: Some(usage.rows_written),
+            db_retries: Some(usage.retries),
+            ..self
         }
     }
 

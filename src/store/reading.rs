@@ -31,16 +31,6 @@ pub struct Position {
     pub id: i64,
 }
 
-/// A call in a list, with its place.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct ListedCall {
-    /// The call.
-    #[serde(flatten)]
-    pub call: Call,
-    /// Its start time as it is stored.
-    pub position: String,
-}
-
 /// The transcription of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcription {
@@ -105,7 +95,7 @@ pub fn list_statement(filter: &CallFilter, limit: i64) -> Statement {
     params.push(limit.into());
     Statement {
         sql: format!(
-            "SELECT {CALL_COLUMNS}, c.call_start_time AS position FROM calls c {conditions}\
+            "SELECT {CALL_COLUMNS} FROM calls c {conditions}\
              ORDER BY c.call_start_time DESC, c.id DESC LIMIT ?{}",
             params.len()
         )
@@ -123,7 +113,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         &self,
         filter: &CallFilter,
         limit: i64,
-    ) -> Result<Vec<ListedCall>, DatabaseError> {
+    ) -> Result<Vec<Call>, DatabaseError> {
         self.run_one(list_statement(filter, limit)).await?.rows()
     }
 

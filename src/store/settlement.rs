@@ -248,7 +248,7 @@ fn open_statement(
         .bind(gate)
         .bind(settled.status.as_str())
         .bind(settled.failure_reason.as_deref())
-        .bind(settled.call_end_time.as_ref().map(StoredTime::as_str))
+        .bind(settled.call_end_time.as_ref().map(StoredTime::as_stored))
         .bind(settled.summary.as_deref())
         .bind(settled.telephony_call_sid.as_deref())
         .bind(now)

@@ -2,14 +2,28 @@
 //! real routes and status codes, a clock that stands still and a scripted ElevenLabs.
 
 #![expect(
-    clippy::disallowed_methods,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    missing_docs,
     reason = "a test fails by panicking"
 )]
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod access;
+mod boundary;
+mod http_bodies;
+mod http_surface;
+mod log_lines;
+mod migrations;
+mod migrations_of_old_data;
+mod placing;
+mod placing_input;
+mod placing_outcomes;
+mod placing_races;
+mod query_plans;
+mod retries;
+mod store_faults;
+mod turns;
+mod turns_and_conversations;

@@ -36,7 +36,9 @@ impl Sqlite {
     /// A new database with all migrations applied.
     pub fn new() -> Self {
         let connection = Connection::open_in_memory().unwrap();
-        connection.pragma_update(None, "foreign_keys", true).unwrap();
+        connection
+            .pragma_update(None, "foreign_keys", true)
+            .unwrap();
         for file in migrations() {
             apply(&connection, &file);
         }
@@ -173,7 +175,7 @@ fn rows(statement: &mut rusqlite::Statement<'_>, params: &[Param]) -> rusqlite::
         Param::Integer(number) => Sql::Real(*number as f64),
         Param::Text(text) => Sql::Text(text.clone()),
     });
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = Vec::new();
     let mut rows = statement.query(params_from_iter(params))?;
     while let Some(row) = rows.next()? {

@@ -31,7 +31,9 @@ pub struct TestRuntime {
 impl TestRuntime {
     pub fn new(seed: u64) -> Self {
         Self {
-            now: Rc::new(Cell::new(UtcTime::parse("2025-11-21T10:30:01Z").unwrap().as_millis())),
+            now: Rc::new(Cell::new(
+                UtcTime::parse("2025-11-21T10:30:01Z").unwrap().as_millis(),
+            )),
             random: Rc::new(Cell::new(seed)),
             lines: Rc::default(),
             slept: Rc::default(),
@@ -90,7 +92,8 @@ impl Transport for Scripted {
     async fn send(&self, request: ApiRequest) -> Result<ApiAnswer, TransportError> {
         self.requests.borrow_mut().push(request.clone());
         self.open.set(self.open.get() + 1);
-        self.most_open.set(self.most_open.get().max(self.open.get()));
+        self.most_open
+            .set(self.most_open.get().max(self.open.get()));
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
@@ -105,7 +108,9 @@ pub struct TestSettings(Rc<RefCell<HashMap<String, String>>>);
 
 impl TestSettings {
     pub fn set(&self, name: &str, value: &str) {
-        self.0.borrow_mut().insert(name.to_owned(), value.to_owned());
+        self.0
+            .borrow_mut()
+            .insert(name.to_owned(), value.to_owned());
     }
 
     pub fn unset(&self, name: &str) {
@@ -137,11 +142,17 @@ impl Incoming for TestRequest {
     }
 
     fn query(&self) -> String {
-        self.target.split_once('?').map_or("", |(_, query)| query).to_owned()
+        self.target
+            .split_once('?')
+            .map_or("", |(_, query)| query)
+            .to_owned()
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        let found = self.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .find(|(given, _)| given.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.clone())
     }
 
@@ -205,7 +216,10 @@ impl World {
     }
 
     /// ElevenLabs answers by this script from now on.
-    pub fn script(&self, script: impl Fn(&ApiRequest) -> Result<ApiAnswer, TransportError> + 'static) {
+    pub fn script(
+        &self,
+        script: impl Fn(&ApiRequest) -> Result<ApiAnswer, TransportError> + 'static,
+    ) {
         *self.elevenlabs.script.borrow_mut() = Box::new(script);
     }
 
@@ -217,7 +231,10 @@ impl World {
                 "success": true, "message": "Success",
                 "conversation_id": format!("conv_{driver}"), "callSid": format!("CA{driver}"),
             });
-            Ok(ApiAnswer { status: 200, body: body.to_string() })
+            Ok(ApiAnswer {
+                status: 200,
+                body: body.to_string(),
+            })
         });
     }
 
@@ -256,13 +273,18 @@ impl World {
     /// The log lines of one event.
     pub fn lines(&self, event: &str) -> Vec<Value> {
         let lines = self.runtime.lines.borrow();
-        lines.iter().filter(|line| line["event"] == event).cloned().collect()
+        lines
+            .iter()
+            .filter(|line| line["event"] == event)
+            .cloned()
+            .collect()
     }
 
     /// One column of the call's row.
     pub fn call(&self, call_sid: &str, column: &str) -> Value {
-        self.database
-            .value(&format!("SELECT {column} FROM calls WHERE call_sid = '{call_sid}'"))
+        self.database.value(&format!(
+            "SELECT {column} FROM calls WHERE call_sid = '{call_sid}'"
+        ))
     }
 }
 
@@ -315,7 +337,7 @@ pub fn sid(driver: u32) -> String {
 /// A turn of that call, said so many seconds after 10:30.
 pub fn turn_body(driver: u32, second: u32, message: &str) -> Value {
     serde_json::json!({
-        "call_sid": sid(driver), "speaker": if second % 2 == 0 { "agent" } else { "user" },
+        "call_sid": sid(driver), "speaker": if second.is_multiple_of(2) { "agent" } else { "user" },
         "message": message, "timestamp": format!("2025-11-21T10:30:{second:02}Z"),
     })
 }

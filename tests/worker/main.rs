@@ -1,0 +1,34 @@
+//! The promises over the built worker: the release build under `wrangler dev` with a local database, over HTTP, against
+//! the stand-in ElevenLabs.
+//!
+//! The route over a SIP trunk is not among these tests: it takes another setting, and so a second server. It differs in
+//! two names, which the tests on the host cover.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../support/wrangler.rs"]
+mod wrangler;
+
+mod bodies;
+mod conversations;
+mod costs;
+mod database;
+mod events;
+mod http;
+mod ledger;
+mod migrations;
+mod placing;
+mod reading;
+mod reconciling;
+mod refusals;
+mod settling;
+mod story;
+mod surface;
+mod turns;

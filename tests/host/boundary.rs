@@ -1,0 +1,215 @@
+//! The shape of the source: where the Workers runtime may appear, how long a file may be, and that
+//! nothing on a request's way can panic.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::sqlite::project;
+
+/// Every Rust file under src/, as its path from the project's folder and its text.
+fn sources() -> Vec<(String, String)> {
+    fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, files);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    collect(&project().join("src"), &mut files);
+    files.sort();
+    let name = |path: &Path| {
+        path.strip_prefix(project())
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace('\\', "/")
+    };
+    let read = |path: PathBuf| (name(&path), std::fs::read_to_string(&path).unwrap());
+    // Unit tests that fill a file of their own are tests, not source.
+    files.retain(|path| !path.to_str().unwrap().ends_with("_tests.rs"));
+    let sources: Vec<_> = files.into_iter().map(read).collect();
+    assert!(sources.len() > 30, "{}", sources.len());
+    sources
+}
+
+/// The code of a file without its comments and without its tests, in numbered lines. The module of
+/// tests is the last thing in a file.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines: Vec<_> = text.lines().collect();
+    let is_tests = |index: &usize| {
+        let mut rest = lines[*index..]
+            .iter()
+            .skip_while(|line| line.trim().starts_with("#["));
+        lines[*index].trim() == "#[cfg(test)]"
+            && rest
+                .next()
+                .is_some_and(|line| line.trim() == "mod tests {" || line.trim() == "mod tests;")
+    };
+    let end = (0..lines.len()).find(is_tests).unwrap_or(lines.len());
+    let code = lines.into_iter().take(end).enumerate();
+    code.map(|(index, line)| (index + 1, line.split("//").next().unwrap_or_default()))
+}
+
+/// Whether a crate's path starts somewhere in this line: `worker::`, but not `some_worker::`.
+fn names_crate(line: &str, name: &str) -> bool {
+    line.match_indices(name).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = &line[at + name.len()..];
+        let is_word = |character: char| character.is_alphanumeric() || character == '_';
+        !before.is_some_and(is_word) && after.starts_with("::")
+    })
+}
+
+fn may_name_the_runtime(file: &str) -> bool {
+    const FILES: [&str; 4] = [
+        "src/events.rs",
+        "src/http/edge.rs",
+        "src/store/d1.rs",
+        "src/elevenlabs/worker_transport.rs",
+    ];
+    FILES.contains(&file) || file.starts_with("src/platform/worker_")
+}
+
+#[test]
+fn the_workers_runtime_stays_behind_the_boundary() {
+    for (file, text) in sources() {
+        for (number, line) in code(&text) {
+            for name in [
+                "worker",
+                "wasm_bindgen",
+                "wasm_bindgen_futures",
+                "js_sys",
+                "web_sys",
+                "console_error_panic_hook",
+            ] {
+                let found = names_crate(line, name);
+                assert!(
+                    !found || may_name_the_runtime(&file),
+                    "{file}:{number}: {line}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_files_of_the_boundary_exist_and_cross_it() {
+    for (file, text) in sources() {
+        if may_name_the_runtime(&file) {
+            assert!(
+                code(&text).any(|(_, line)| names_crate(line, "worker")),
+                "{file}"
+            );
+        }
+    }
+    for file in [
+        "src/events.rs",
+        "src/http/edge.rs",
+        "src/store/d1.rs",
+        "src/elevenlabs/worker_transport.rs",
+    ] {
+        assert!(project().join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn the_model_knows_nothing_and_the_ledger_no_http_and_no_sql() {
+    for (file, text) in sources() {
+        let forbidden: &[&str] = if file.starts_with("src/model/") {
+            &[
+                "crate::http",
+                "crate::ledger",
+                "crate::store",
+                "crate::elevenlabs",
+                "crate::platform",
+            ]
+        } else if file.starts_with("src/ledger/") {
+            &[
+                "crate::http",
+                "SELECT ",
+                "INSERT ",
+                "UPDATE ",
+                "Statement::new",
+            ]
+        } else {
+            &["std::time::SystemTime", "std::time::Instant", "std::thread"]
+        };
+        for (number, line) in code(&text) {
+            assert!(
+                !forbidden.iter().any(|name| line.contains(name)),
+                "{file}:{number}: {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn sql_stands_in_the_store_only() {
+    for (file, text) in sources() {
+        if file.starts_with("src/store/") {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            for word in [
+                "SELECT ",
+                "INSERT INTO",
+                "DELETE FROM",
+                " FROM calls",
+                "UPDATE calls",
+            ] {
+                assert!(!line.contains(word), "{file}:{number}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_source_file_has_more_than_400_lines() {
+    for (file, text) in sources() {
+        assert!(
+            text.lines().count() <= 400,
+            "{file}: {} lines",
+            text.lines().count()
+        );
+    }
+}
+
+#[test]
+fn nothing_outside_the_tests_can_panic_by_a_word() {
+    for (file, text) in sources() {
+        for (number, line) in code(&text) {
+            for word in [
+                ".unwrap()",
+                ".expect(",
+                "panic!(",
+                "unreachable!(",
+                "unimplemented!(",
+                "todo!(",
+                "assert!(",
+            ] {
+                assert!(!line.contains(word), "{file}:{number}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_boundarys_own_check_sees_what_it_should() {
+    for (line, found) in [
+        ("use worker::Env;", true),
+        ("    worker::Date::now()", true),
+        ("(worker::Error)", true),
+        ("use crate::platform::worker_runtime::WorkerRuntime;", false),
+        ("my_worker::run()", false),
+        ("a worker that dies", false),
+    ] {
+        assert_eq!(names_crate(line, "worker"), found, "{line}");
+    }
+    let text =
+        "a // worker::Date\n#[cfg(test)]\nuse b;\nc\n#[cfg(test)]\nmod tests {\nd.unwrap()\n";
+    let lines: Vec<_> = code(text).map(|(_, line)| line).collect();
+    assert_eq!(lines, ["a ", "#[cfg(test)]", "use b;", "c"]);
+}

@@ -1,0 +1,255 @@
+//! wrangler: single commands, and a running `wrangler dev` that ends together with the test process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// How long anything is waited for that should have come at once.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs "$2"… as a child until standard input ends, and that is when the test process is gone, however it went. Then
+/// everything it started is ended (all of it is in this shell's process group), and the folder "$1" is deleted.
+const WATCHDOG: &str = r#"
+trap '' TERM
+folder=$1
+shift
+(trap - TERM; exec "$@") </dev/null &
+child=$!
+read -r line
+kill -s TERM 0
+patience=50
+while kill -s 0 "$child" 2>/dev/null && [ "$patience" -gt 0 ]; do
+  sleep 0.1
+  patience=$((patience - 1))
+done
+rm -rf "$folder"
+kill -s KILL 0
+"#;
+
+/// The project's folder.
+pub fn project() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A command in the project's folder that finds wrangler and the Node it needs.
+pub fn command(program: &str) -> Command {
+    let installed = project().join("node_modules/.bin");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new(program);
+    command
+        .current_dir(project())
+        .env("PATH", format!("{}:{path}", installed.display()))
+        .env("WRANGLER_SEND_METRICS", "false")
+        // Where this machine is on the globe is of no interest, and asking takes seconds without a network.
+        .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null());
+    for name in ["REMOTE", "ENV", "UPTO", "PERSIST", "MIGRATION"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Whether a command succeeded, and all it said.
+pub fn run(command: &mut Command) -> (bool, String) {
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+/// What a command said, which has to succeed.
+pub fn run_well(command: &mut Command) -> String {
+    let (success, said) = run(command);
+    assert!(success, "{command:?} failed:\n{said}");
+    said
+}
+
+/// The SQLite file of the local database in a folder of local state.
+pub fn database_file(state: &Path) -> PathBuf {
+    let folder = state.join("v3/d1/miniflare-D1DatabaseObject");
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "sqlite")
+        })
+        // miniflare's own.
+        .filter(|path| path.file_stem().is_some_and(|stem| stem != "metadata"))
+        .collect();
+    assert_eq!(files.len(), 1, "databases in {}", folder.display());
+    files.remove(0)
+}
+
+/// A folder of its own with the built worker, the migrations and the configuration, so that neither a rebuild nor the
+/// `.dev.vars` of this machine changes anything while the tests run.
+pub fn workspace(vars: &[(&str, &str)]) -> PathBuf {
+    let folder = tempfile::Builder::new()
+        .prefix("call-ledger-worker-")
+        .tempdir()
+        .unwrap()
+        .keep();
+    for (from, to) in [("build", "build"), ("migrations", "migrations")] {
+        std::fs::create_dir(folder.join(to)).unwrap();
+        for entry in std::fs::read_dir(project().join(from)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                std::fs::copy(&path, folder.join(to).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+    let config = std::fs::read_to_string(project().join("wrangler.toml")).unwrap();
+    std::fs::write(
+        folder.join("wrangler.toml"),
+        without_table(&config, "[build]"),
+    )
+    .unwrap();
+    let vars: String = vars
+        .iter()
+        .map(|(name, value)| format!("{name}={value}\n"))
+        .collect();
+    std::fs::write(folder.join(".dev.vars"), vars).unwrap();
+    folder
+}
+
+/// TOML without one of its tables.
+fn without_table(toml: &str, table: &str) -> String {
+    let mut inside = false;
+    let mut kept = String::new();
+    for line in toml.lines() {
+        if line.starts_with('[') {
+            inside = line.trim() == table;
+        }
+        if !inside {
+            kept += line;
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+/// A running `wrangler dev`.
+pub struct Dev {
+    /// Where the worker is.
+    pub url: String,
+    /// What wrangler and the worker say.
+    pub output: Output,
+    /// The watchdog reads from this: it ends when this process does.
+    _lifeline: ChildStdin,
+}
+
+impl Dev {
+    /// Starts it in a [`workspace`], which is deleted at the end, over the local state in its folder `state`.
+    pub fn start(workspace: &Path) -> Self {
+        let port = free_port();
+        let mut child = command("sh")
+            .args(["-c", WATCHDOG, "watchdog"])
+            .arg(workspace)
+            .args([
+                "wrangler",
+                "dev",
+                "--env",
+                "",
+                "--ip",
+                "127.0.0.1",
+                "--port",
+                &port.to_string(),
+            ])
+            .args([
+                "--inspector-port",
+                "0",
+                "--test-scheduled",
+                "--persist-to",
+                "state",
+            ])
+            .args(["--show-interactive-dev-session=false"])
+            .current_dir(workspace)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let output = Output::default();
+        output.read(child.stdout.take().unwrap());
+        output.read(child.stderr.take().unwrap());
+        Self {
+            url: format!("http://127.0.0.1:{port}"),
+            output,
+            _lifeline: child.stdin.take().unwrap(),
+        }
+    }
+}
+
+/// A port nobody listens on.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// The lines a process has said so far.
+#[derive(Clone, Default)]
+pub struct Output {
+    lines: Arc<Mutex<Vec<String>>>,
+    /// How many they are.
+    count: Arc<watch::Sender<usize>>,
+}
+
+impl Output {
+    fn read(&self, stream: impl Read + Send + 'static) {
+        let output = self.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stream).split(b'\n') {
+                let line = line.unwrap_or_else(|error| error.to_string().into_bytes());
+                output.push(String::from_utf8_lossy(&line).into_owned());
+            }
+            output.push("(no more output)".to_owned());
+        });
+    }
+
+    fn push(&self, line: String) {
+        let mut lines = self.lines();
+        lines.push(line);
+        self.count.send_replace(lines.len());
+    }
+
+    /// All lines so far. Nothing is read while this is held.
+    pub fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until this finds what it looks for among all lines so far, and tells what it was looking for when that
+    /// does not happen.
+    pub async fn wait_for<T>(&self, sought: &str, find: impl Fn(&[String]) -> Option<T>) -> T {
+        let mut count = self.count.subscribe();
+        let search = async {
+            loop {
+                count.borrow_and_update();
+                if let Some(found) = find(&self.lines()) {
+                    return found;
+                }
+                // The sender lives in `self`.
+                count.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(PATIENCE, search)
+            .await
+            .unwrap_or_else(|_| {
+                let lines = self.lines().clone();
+                let last = lines.len().saturating_sub(40);
+                panic!(
+                    "never said: {sought}. The last lines were:\n{}",
+                    lines[last..].join("\n")
+                )
+            })
+    }
+}

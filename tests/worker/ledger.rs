@@ -1,0 +1,223 @@
+//! The one server all tests share, the stand-in ElevenLabs it calls, and its database.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use elevenlabs_simulator::{Config, SimCall, Simulator};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use tokio::sync::RwLock;
+
+use crate::http::Http;
+use crate::wrangler::{self, Dev, PATIENCE};
+
+pub const API_TOKEN: &str = "test-api-token-77c1";
+pub const API_KEY: &str = "test-elevenlabs-key-4d0e";
+pub const WEBHOOK_SECRET: &str = "wsec_test_9b52";
+/// A second secret, as while one is being replaced.
+pub const OTHER_WEBHOOK_SECRET: &str = "wsec_test_other_03aa";
+
+/// How long the worker waits for ElevenLabs.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the slow numbers take: longer than the worker waits. A quarter of it is shorter.
+pub const SLOW: Duration = Duration::from_millis(4400);
+
+/// A number that answers; there are a hundred of them.
+pub const ANSWERS: &str = "+15550100000";
+
+/// One runtime for all tests, because the stand-in and the HTTP client live longer than a single one.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+static LEDGER: LazyLock<Ledger> = LazyLock::new(Ledger::start);
+
+/// Runs a test, beside others. Each keeps to calls of its own.
+pub fn test(body: impl AsyncFnOnce(&Ledger)) {
+    let ledger = &*LEDGER;
+    RUNTIME.block_on(async {
+        let _others_may = ledger.alone.read().await;
+        body(ledger).await;
+    });
+    ledger.assert_discretion();
+}
+
+/// Runs a test that would disturb others: while it runs, no other does, and no conversation is being played.
+pub fn test_alone(body: impl AsyncFnOnce(&Ledger)) {
+    let ledger = &*LEDGER;
+    RUNTIME.block_on(async {
+        let _nobody_else_may = ledger.alone.write().await;
+        ledger.simulator.wait_idle().await;
+        body(ledger).await;
+    });
+    ledger.assert_discretion();
+}
+
+/// The built worker with everything around it.
+pub struct Ledger {
+    pub http: Http,
+    pub simulator: Simulator,
+    dev: Dev,
+    /// The SQLite file.
+    pub database: PathBuf,
+    next_driver: AtomicI64,
+    alone: RwLock<()>,
+}
+
+impl Ledger {
+    fn start() -> Self {
+        wrangler::run_well(wrangler::command("sh").arg("scripts/build.sh"));
+        let config = Config {
+            api_key: API_KEY.into(),
+            webhook_secret: Some(WEBHOOK_SECRET.into()),
+            slow: SLOW,
+            ..Config::test()
+        };
+        let simulator = RUNTIME
+            .block_on(Simulator::start("127.0.0.1:0", config))
+            .unwrap();
+        let workspace = wrangler::workspace(&[
+            ("API_TOKEN", API_TOKEN),
+            ("ELEVENLABS_API_KEY", API_KEY),
+            (
+                "ELEVENLABS_WEBHOOK_SECRET",
+                &format!("{OTHER_WEBHOOK_SECRET}, {WEBHOOK_SECRET}"),
+            ),
+            ("ELEVENLABS_AGENT_ID", "agent_dev"),
+            ("ELEVENLABS_PHONE_NUMBER_ID", "phnum_dev"),
+            ("ELEVENLABS_BASE_URL", &simulator.url()),
+            ("ELEVENLABS_TELEPHONY", "twilio"),
+            (
+                "ELEVENLABS_TIMEOUT_SECS",
+                &DIAL_TIMEOUT.as_secs().to_string(),
+            ),
+            ("RECONCILE_AFTER_MINUTES", "15"),
+        ]);
+        wrangler::run_well(
+            wrangler::command("wrangler")
+                .args([
+                    "d1",
+                    "migrations",
+                    "apply",
+                    "call-ledger",
+                    "--env",
+                    "",
+                    "--local",
+                    "--persist-to",
+                    "state",
+                ])
+                .current_dir(&workspace),
+        );
+        let database = wrangler::database_file(&workspace.join("state"));
+        let dev = Dev::start(&workspace);
+        let ready = |lines: &[String]| {
+            lines
+                .iter()
+                .any(|line| line.contains("Ready on"))
+                .then_some(())
+        };
+        RUNTIME.block_on(dev.output.wait_for("Ready on", ready));
+        simulator.set_worker_url(&dev.url);
+        Self {
+            http: Http::new(&dev.url),
+            simulator,
+            dev,
+            database,
+            next_driver: AtomicI64::new(700_001),
+            alone: RwLock::new(()),
+        }
+    }
+
+    /// A driver nobody else uses.
+    pub fn driver(&self) -> i64 {
+        self.next_driver.fetch_add(1, Ordering::Relaxed)
+    }
+
+    // --------------------------------------------------------------------------------------------------- ElevenLabs
+
+    /// The requests that ElevenLabs got for a call.
+    pub fn dials(&self, call_sid: &str) -> Vec<SimCall> {
+        let mut calls = self.simulator.calls();
+        calls.retain(|call| call.call_sid.as_deref() == Some(call_sid));
+        calls
+    }
+
+    // ---------------------------------------------------------------------------------------------------------- log
+
+    /// The log line of a request.
+    pub async fn line(&self, request_id: &str) -> Value {
+        let name = format!("\"request_id\":\"{request_id}\"");
+        let mut lines = self.lines(&[&name], 1).await;
+        assert_eq!(lines.len(), 1, "lines of one request: {lines:?}");
+        lines.remove(0)
+    }
+
+    /// The log lines that contain all of this, once there are so many.
+    pub async fn lines(&self, parts: &[&str], count: usize) -> Vec<Value> {
+        let find = |lines: &[String]| {
+            let found = lines_with(lines, parts);
+            (found.len() >= count).then_some(found)
+        };
+        let sought = format!("{count} lines with {parts:?}");
+        self.dev.output.wait_for(&sought, find).await
+    }
+
+    /// The log lines so far that contain all of this.
+    pub fn lines_now(&self, parts: &[&str]) -> Vec<Value> {
+        lines_with(&self.dev.output.lines(), parts)
+    }
+
+    /// Whatever was said so far: no panic, no secret, no text, no telephone number.
+    fn assert_discretion(&self) {
+        let lines = self.dev.output.lines().clone();
+        let never = [
+            "panicked",
+            "RuntimeError",
+            "(no more output)",
+            API_TOKEN,
+            API_KEY,
+            WEBHOOK_SECRET,
+            OTHER_WEBHOOK_SECRET,
+            // What the tests and the stand-in say on the phone.
+            SPOKEN,
+            "safety desk",
+            "mile after mile",
+            "descanso",
+            // More than the last four digits of any number the tests call.
+            "5550100",
+            "0100-",
+        ];
+        for line in &lines {
+            for word in never {
+                assert!(!line.contains(word), "{word:?} is in the output: {line}");
+            }
+        }
+    }
+}
+
+/// A mark in every text that the tests themselves send.
+pub const SPOKEN: &str = "quoth";
+
+fn lines_with(lines: &[String], parts: &[&str]) -> Vec<Value> {
+    let found = lines.iter();
+    let found = found.filter(|line| parts.iter().all(|part| line.contains(part)));
+    found.filter_map(|line| log_line(line)).collect()
+}
+
+/// The JSON object in a line of output.
+fn log_line(line: &str) -> Option<Value> {
+    let json = &line[line.find("{\"level\"")?..=line.rfind('}')?];
+    serde_json::from_str(json).ok()
+}
+
+/// Polls until this holds. For what changes outside of this process only.
+pub async fn until<T: Debug>(sought: &str, probe: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never happened: {sought}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
