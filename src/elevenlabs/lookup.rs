@@ -1,6 +1,6 @@
 //! Asking ElevenLabs what became of a conversation.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::conversation::Report;
 use super::lenient::Object;
@@ -9,6 +9,13 @@ use crate::model::CallSid;
 
 /// How many conversations of one call are looked at; there should be one.
 const CANDIDATES: usize = 3;
+
+/// What is escaped in an address: all but the unreserved characters of RFC 3986.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// What ElevenLabs answered to a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +41,7 @@ pub struct NoAnswer {
 impl<T: Transport> Client<T> {
     /// ElevenLabs' word about a conversation.
     pub async fn conversation(&self, conversation_id: &str) -> Asked<Report> {
-        let id = utf8_percent_encode(conversation_id, NON_ALPHANUMERIC);
+        let id = utf8_percent_encode(conversation_id, ESCAPED);
         let path = format!("/v1/convai/conversations/{id}");
         match told(self.send("GET", &path, None).await) {
             Asked::Answer(body) => match Report::parse(&body) {
@@ -53,7 +60,7 @@ impl<T: Transport> Client<T> {
     /// and then by the dynamic variable `call_sid` that placing the call sent, and confirmed by
     /// reading it. [`Asked::Unknown`] when ElevenLabs has none.
     pub async fn conversation_of(&self, call_sid: &CallSid) -> Asked<Report> {
-        let value = utf8_percent_encode(call_sid.as_str(), NON_ALPHANUMERIC);
+        let value = utf8_percent_encode(call_sid.as_str(), ESCAPED);
         for query in [
             format!("user_id={value}"),
             format!("dynamic_variable_params=call_sid%3Aeq%3A{value}"),

@@ -11,6 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 use std::fmt;
 use std::sync::Arc;
@@ -41,7 +42,8 @@ pub(crate) async fn serve(listener: TcpListener, world: Arc<World>) {
 }
 
 async fn route(world: &Arc<World>, request: Request<Incoming>) -> Result<Answer, Cut> {
-    let path = request.uri().path().to_owned();
+    let path = request.uri().path();
+    let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
     let (method, allowed) = (request.method().clone(), allowed_method(&path));
     match allowed {
         None => return Ok(answers::bare(StatusCode::NOT_FOUND, "Not Found")),
