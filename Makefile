@@ -4,18 +4,21 @@
 # wrangler and wasm-opt run on the Node that npm installs here, whatever the system has.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup dev test build fmt lint test-host test-worker migrate rollback clean distclean
+.PHONY: help setup dev reconcile test build fmt lint test-host test-worker soak mutants migrate rollback clean distclean
 
 help:
 	@echo 'make setup        install the build tools into this folder (6 minutes the first time)'
 	@echo 'make dev          run everything on this machine, with a simulated ElevenLabs'
 	@echo '                    [PORT=8787] [SIMULATOR_PORT=8790]'
+	@echo 'make reconcile    run the reconciler of the worker that make dev started [PORT=8787]'
 	@echo 'make test         every check there is: format, lints, tests, release build, size, tests of the built worker'
 	@echo 'make build        the release build, into build/'
 	@echo 'make fmt          format the code'
 	@echo 'make lint         format check and lints only'
 	@echo 'make test-host    the fast tests only'
 	@echo 'make test-worker  the tests of the built worker only'
+	@echo 'make soak         the simulation over many more seeds: [SEEDS=1000000] [FIRST_SEED=1]'
+	@echo 'make mutants      plant bugs, one after the other, and see the simulation find each'
 	@echo 'make migrate      apply the migrations to the local database'
 	@echo '                    [REMOTE=1] [ENV=staging|production] [UPTO=0002] [PERSIST=DIR]'
 	@echo 'make rollback     undo the newest migration: MIGRATION=0004'
@@ -32,6 +35,9 @@ setup:
 
 dev:
 	@sh scripts/dev.sh
+
+reconcile:
+	@sh scripts/reconcile.sh
 
 build: setup
 	@sh scripts/build.sh
@@ -51,6 +57,8 @@ lint: setup
 test-host: setup
 	@echo 'test: units, migrations and the simulated world, on this machine'
 	cargo test --locked --package call-ledger --lib --bins --test host
+	@echo 'test: every promise in thousands of simulated worlds'
+	cargo test --locked --package call-ledger --test simulation
 	@echo 'test: the simulated ElevenLabs itself'
 	cargo test --locked --package elevenlabs-simulator --tests
 	@echo 'test: examples in the documentation'
@@ -59,6 +67,14 @@ test-host: setup
 test-worker: build
 	@echo 'test: the built worker under wrangler dev'
 	CALL_LEDGER_SKIP_BUILD=1 cargo test --locked --test worker
+
+soak: setup
+	@echo "soak: $(or $(SEEDS),1000000) seeds from $(or $(FIRST_SEED),1) on; the first broken promise ends it"
+	SEEDS=$(or $(SEEDS),1000000) FIRST_SEED=$(or $(FIRST_SEED),1) \
+	  cargo test --locked --release --package call-ledger --test simulation every -- --nocapture
+
+mutants: setup
+	@node scripts/mutants.mjs
 
 migrate: setup
 	@sh scripts/migrate.sh

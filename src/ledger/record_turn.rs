@@ -116,6 +116,19 @@ async fn fit<D: Database, R: Runtime>(
         return Ok(None);
     };
     let said_at = turn.timestamp.as_millis();
+    // An equal turn may have taken its place since the database was asked for one.
+    let equal = case.turns.iter().find(|stored| {
+        let words = [Some(&stored.message), stored.original_text.as_ref()];
+        stored.speaker == turn.speaker
+            && stored.timestamp.time() == Some(turn.timestamp)
+            && words.contains(&Some(&turn.message))
+    });
+    if let Some(stored) = equal {
+        return Ok(Some(Recorded::Repeat(SavedTurn {
+            transcription_id: stored.id,
+            sequence_number: stored.sequence_number,
+        })));
+    }
     let distance = |stored: &&StoredTurn| {
         let time = stored.timestamp.time();
         time.map_or(u64::MAX, |time| time.as_millis().abs_diff(said_at))

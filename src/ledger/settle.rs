@@ -172,7 +172,7 @@ pub async fn settle<D: Database, R: Runtime>(
         if let Some(event_id) = event_id
             && store.event_outcome(event_id).await?.as_deref() != Some("kept")
         {
-            return Ok(Applied::Applied);
+            return Ok(Applied::AlreadyApplied);
         }
         case = store
             .get_by_conversation_id(conversation_id, evidence.call_sid())

@@ -100,7 +100,7 @@ pub fn arrange(
                 sequence_number: place,
                 speaker: turn.speaker,
                 message: turn.message.clone(),
-                original_text: turn.original_message.clone(),
+                original_text: meant(turn),
                 timestamp: inserted_at,
                 origin: Origin::Transcript,
             }),
@@ -152,13 +152,23 @@ pub fn insert_by_time(
     arrangement
 }
 
+/// What the agent meant to say, for a turn that is inserted. Where it was interrupted and
+/// ElevenLabs does not tell, the text itself stands for that: it may be the beginning of more.
+fn meant(turn: &ReportedTurn) -> Option<String> {
+    let interrupted = turn.interrupted.then(|| turn.message.clone());
+    turn.original_message.clone().or(interrupted)
+}
+
 /// Whether a stored turn is the one that is posted with these words, white space aside.
 #[must_use]
 pub fn has_words(turn: &StoredTurn, speaker: Speaker, message: &str) -> bool {
     let message = normalized(message);
     let same = |text: &str| normalized(text) == message;
+    let cut = turn.original_text.as_ref() == Some(&turn.message);
     turn.speaker == speaker
-        && (same(&turn.message) || turn.original_text.as_deref().is_some_and(same))
+        && (same(&turn.message)
+            || turn.original_text.as_deref().is_some_and(same)
+            || (cut && is_beginning(&normalized(&turn.message), &message)))
 }
 
 /// A stored turn at this place, with this text and origin.

@@ -173,7 +173,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
 
     /// Makes the call what `settled` says, its turns included, and marks the event as applied,
     /// all in one transaction and one round trip. Says `false`, and changed nothing, when the
-    /// call or its turns are no longer what `case` says: then read it again and judge anew.
+    /// call or its turns are no longer what `case` says, or the event no longer waits: then read it again and judge anew.
     ///
     /// Between the first and the last statement the revision is negative. Nobody sees that, and
     /// each statement between them does its work only then, so that repeating all of it after a
@@ -191,7 +191,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         let call = &case.call;
         let gate = -(call.transcript_revision + 1);
         let turns = i64::try_from(case.turns.len()).unwrap_or(i64::MAX);
-        let mut statements = vec![open_statement(call, settled, turns, gate, now)];
+        let mut statements = vec![open_statement(call, settled, turns, gate, event_id, now)];
         if let Some(arrangement) = &settled.arrangement {
             statements.extend(turn_statements(call.id, gate, settled, arrangement, now)?);
         }
@@ -228,6 +228,7 @@ fn open_statement(
     settled: &Settled,
     turns: i64,
     gate: i64,
+    event_id: Option<i64>,
     now: UtcTime,
 ) -> Statement {
     // Setting the column costs its index even where the value stays.
@@ -241,7 +242,8 @@ fn open_statement(
            call_end_time = ?5, summary = ?6, telephony_call_sid = ?7, updated_at = ?8, asked_at = ?8 \
          WHERE id = ?1 AND transcript_revision = ?9 AND status = ?10 AND failure_reason IS ?11 \
            AND (conversation_id IS NULL) = ?13 \
-           AND (SELECT COUNT(*) FROM call_transcriptions t WHERE t.conversation_id = ?12) = ?14"
+           AND (SELECT COUNT(*) FROM call_transcriptions t WHERE t.conversation_id = ?12) = ?14 \
+           AND (?15 IS NULL OR (SELECT outcome FROM elevenlabs_events WHERE id = ?15) = 'kept')"
     );
     Statement::new(sql)
         .bind(call.id)
@@ -258,6 +260,7 @@ fn open_statement(
         .bind(settled.conversation_id.as_str())
         .bind(i64::from(call.conversation_id.is_none()))
         .bind(turns)
+        .bind(event_id)
 }
 
 /// The statements that move, rewrite and insert turns.

@@ -3,11 +3,24 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use call_ledger::store::{Database, DatabaseError, Param, ResultSet, Statement};
+use rusqlite::backup::Backup;
 use rusqlite::types::{Value as Sql, ValueRef};
 use rusqlite::{Connection, StatementStatus, params_from_iter};
 use serde_json::{Map, Value};
+
+fn migrated() -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    connection
+        .pragma_update(None, "foreign_keys", true)
+        .unwrap();
+    for file in migrations() {
+        apply(&connection, &file);
+    }
+    connection
+}
 
 /// What goes wrong with one round trip.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,13 +48,17 @@ pub struct Sqlite {
 impl Sqlite {
     /// A new database with all migrations applied.
     pub fn new() -> Self {
-        let connection = Connection::open_in_memory().unwrap();
+        thread_local! {
+            static MIGRATED: Connection = migrated();
+        }
+        let mut connection = Connection::open_in_memory().unwrap();
+        MIGRATED.with(|migrated| {
+            let copy = Backup::new(migrated, &mut connection).unwrap();
+            copy.run_to_completion(1000, Duration::ZERO, None).unwrap();
+        });
         connection
             .pragma_update(None, "foreign_keys", true)
             .unwrap();
-        for file in migrations() {
-            apply(&connection, &file);
-        }
         Self::over(connection)
     }
 
@@ -82,7 +99,7 @@ impl Sqlite {
     /// The rows of a query past the ledger, as JSON objects.
     pub fn query(&self, sql: &str) -> Vec<Value> {
         let connection = self.connection.borrow();
-        let mut statement = connection.prepare(sql).unwrap();
+        let mut statement = connection.prepare_cached(sql).unwrap();
         rows(&mut statement, &[]).unwrap()
     }
 
@@ -125,7 +142,7 @@ impl Sqlite {
         }
     }
 
-    fn transaction(&self, statements: &[Statement]) -> rusqlite::Result<Vec<ResultSet>> {
+    pub fn transaction(&self, statements: &[Statement]) -> rusqlite::Result<Vec<ResultSet>> {
         let mut connection = self.connection.borrow_mut();
         let transaction = connection.transaction()?;
         let mut results = Vec::new();

@@ -1,0 +1,131 @@
+//! What ElevenLabs and its agent send to the worker: turns and events, late, twice, out of
+//! order, or never.
+
+use std::rc::Rc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::elevenlabs::{Conversation, Ending, Said, time};
+use super::world::{SECRET, Shared, post};
+
+/// Starts the deliveries of a conversation.
+pub fn play(world: &Shared, conversation: Rc<Conversation>) {
+    let executor = &world.executor;
+    // One that names its conversation links the call, another is refused until it is linked.
+    let names_conversation = executor.chance(700);
+    let skew = i64::try_from(executor.below(800)).unwrap() - 400;
+    for said in &conversation.said {
+        if executor.chance(world.weather.get().turn_lost) {
+            continue;
+        }
+        let late = match executor.below(8) {
+            0 => executor.below(3_600_000),
+            1 | 2 => executor.below(20_000),
+            _ => executor.below(300),
+        };
+        let copies = 1 + executor.below(3) / 2;
+        for _ in 0..copies {
+            let turn = Turn {
+                conversation: conversation.clone(),
+                said: said.clone(),
+                timestamp: time(conversation.started_at + said.offset_ms + skew).to_string(),
+                names_conversation,
+            };
+            let wait = u64::try_from(said.offset_ms).unwrap() + late;
+            executor.spawn(deliver_turn(world.clone(), turn, wait));
+        }
+    }
+    deliver_events(world, &conversation);
+}
+
+/// A turn on its way.
+pub struct Turn {
+    pub conversation: Rc<Conversation>,
+    pub said: Said,
+    pub timestamp: String,
+    pub names_conversation: bool,
+}
+
+async fn deliver_turn(world: Shared, turn: Turn, wait: u64) {
+    world.executor.delay(wait).await;
+    let mut body = json!({
+        "call_sid": turn.conversation.call_sid,
+        "speaker": if turn.said.agent { "agent" } else { "user" },
+        "message": turn.said.posted,
+        "timestamp": turn.timestamp,
+    });
+    if turn.names_conversation {
+        body["conversation_id"] = json!(turn.conversation.id);
+    }
+    for attempt in 0..5_u64 {
+        let path = "/webhooks/elevenlabs/transcription";
+        let answer = post(&world, path, Vec::new(), body.to_string()).await;
+        match answer {
+            Some((200 | 201, answer)) => {
+                world.watch.turn_stored(&world, &turn, &answer);
+                return;
+            }
+            Some((400, answer)) if answer["code"] == "conversation_not_linked" => {}
+            Some((400..=499, answer)) => {
+                world.watch.violated(&world, format!("a good turn was refused: {answer}"));
+                return;
+            }
+            _ => {}
+        }
+        world.executor.delay(1_000 << attempt).await;
+    }
+}
+
+fn deliver_events(world: &Shared, conversation: &Rc<Conversation>) {
+    let executor = &world.executor;
+    let over = u64::try_from(conversation.ended_at - conversation.started_at).unwrap();
+    let data = match conversation.ending {
+        Ending::Never => return,
+        Ending::Busy | Ending::NoAnswer => {
+            let (_, reason) = conversation.outcome();
+            let body = json!({ "CallSid": "CA1", "CallStatus": reason });
+            json!({ "conversation_id": conversation.id, "failure_reason": reason,
+                "metadata": { "type": "twilio", "body": body } })
+        }
+        _ => conversation.json(conversation.ended_at),
+    };
+    let failure = matches!(conversation.ending, Ending::Busy | Ending::NoAnswer);
+    let kind = if failure { "call_initiation_failure" } else { "post_call_transcription" };
+    let event = json!({ "type": kind, "event_timestamp": conversation.ended_at / 1000, "data": data });
+    for _ in 0..executor.below(4) {
+        let late = if executor.chance(300) { executor.below(3_600_000) } else { executor.below(5_000) };
+        executor.spawn(deliver_event(world.clone(), event.clone(), over + late, !failure));
+    }
+}
+
+async fn deliver_event(world: Shared, event: Value, wait: u64, retried: bool) {
+    world.executor.delay(wait).await;
+    let body = event.to_string();
+    let pauses: &[u64] = if retried { &[30, 120, 480, 0] } else { &[0] };
+    for pause in pauses {
+        let seconds = world.executor.now.get() / 1000;
+        let header = ("elevenlabs-signature", signature(seconds, &body));
+        let path = "/webhooks/elevenlabs/post-call";
+        match post(&world, path, vec![header], body.clone()).await {
+            Some((200, answer)) => {
+                world.watch.event_received(&world, &event, &answer);
+                return;
+            }
+            Some((400..=499, answer)) => {
+                world.watch.violated(&world, format!("a good event was refused: {answer}"));
+                return;
+            }
+            _ => world.executor.delay(pause * 1000).await,
+        }
+    }
+}
+
+fn signature(seconds: i64, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(format!("{seconds}.{body}").as_bytes());
+    let tag = mac.finalize().into_bytes();
+    let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={seconds},v0={hex}")
+}

@@ -1,0 +1,136 @@
+//! The whole ledger in a model world, thousands of times over.
+//!
+//! From a seed, workers die at any await, the database refuses or loses answers after
+//! committing, ElevenLabs refuses, stalls, cuts the connection or answers late, and deliveries
+//! come late, twice, out of order or never. Requests repeat and overlap, the cron runs. Then the
+//! weather calms down, the cron goes on for some days, and every promise is checked.
+//!
+//! `SEEDS=n` runs so many seeds, `FIRST_SEED=n` starts there, `SEED=n` replays one and prints
+//! what happened.
+
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod deliveries;
+mod elevenlabs;
+mod executor;
+mod promises;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
+
+use serde_json::json;
+
+use world::{API_TOKEN, Shared, World, cron, post};
+
+const SEEDS_IN_A_TEST_RUN: u64 = 3_000;
+const MINUTE: u64 = 60_000;
+
+#[test]
+fn every_promise_holds_in_every_world() {
+    if let Some(seed) = setting("SEED") {
+        let (violation, trace) = simulate(seed);
+        println!("{}", trace.join("\n"));
+        assert_eq!(violation, None, "seed {seed}");
+        return;
+    }
+    let first = setting("FIRST_SEED").unwrap_or(1);
+    let seeds = setting("SEEDS").unwrap_or(SEEDS_IN_A_TEST_RUN);
+    for seed in first..first + seeds {
+        let (violation, _) = simulate(seed);
+        if let Some(violation) = violation {
+            panic!("seed {seed}: {violation}\nreplay: SEED={seed} cargo test --test simulation -- --nocapture");
+        }
+        if seeds > SEEDS_IN_A_TEST_RUN && seed % 10_000 == 0 {
+            println!("{seed} worlds, every promise held");
+        }
+    }
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    for seed in 1..6 {
+        assert_eq!(simulate(seed), simulate(seed));
+    }
+}
+
+fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
+}
+
+/// The first broken promise, and what happened.
+fn simulate(seed: u64) -> (Option<String>, Vec<String>) {
+    let world = World::new(seed);
+    world.executor.spawn(storm_and_calm(world.clone()));
+    world.executor.run();
+    (world.watch.violation(), world.trace.take())
+}
+
+async fn storm_and_calm(world: Shared) {
+    for batch in 0..1 + world.executor.below(3) {
+        world.executor.spawn(fleet(world.clone(), batch));
+    }
+    for _ in 0..18 {
+        world.executor.delay(5 * MINUTE).await;
+        cron(&world).await;
+    }
+    world.calm();
+    // As long as it takes for what lies in the queues, then past the limits of patience.
+    for pause in [5, 5, 5, 5, 5, 5, 20, 20, 20, 20, 20, 20, 25 * 60, 20, 20, 20, 8 * 24 * 60, 20, 20, 20] {
+        world.executor.delay(pause * MINUTE).await;
+        cron(&world).await;
+    }
+    world.watch.at_the_end(&world);
+}
+
+/// A fleet that places calls to some drivers, and asks again when it got no answer or out of
+/// caution.
+async fn fleet(world: Shared, batch: u64) {
+    let executor = &world.executor;
+    executor.delay(executor.below(10 * MINUTE)).await;
+    let drivers: Vec<_> = (1..=1 + executor.below(8))
+        .map(|driver| json!({ "driverId": driver, "phoneNumber": "5550101234" }))
+        .collect();
+    // Two batches of the same instant overlap in their drivers.
+    let timestamp = format!("2025-11-21T10:{:02}:00Z", 30 + batch / 2);
+    let body = json!({ "timestamp": timestamp, "drivers": drivers }).to_string();
+    for _ in 0..1 + executor.below(3) {
+        world.executor.spawn(place(world.clone(), body.clone()));
+        if executor.chance(500) {
+            executor.delay(executor.below(2 * MINUTE)).await;
+        }
+    }
+}
+
+async fn place(world: Shared, body: String) {
+    for attempt in 0..3_u64 {
+        let headers = vec![("authorization", format!("Bearer {API_TOKEN}"))];
+        let answer = post(&world, "/driver_data/call-elevenlabs", headers, body.clone()).await;
+        match answer {
+            Some((200 | 201 | 207 | 502, answer)) => {
+                for call in answer["calls"].as_array().unwrap() {
+                    let call_sid = call["call_sid"].as_str().unwrap();
+                    let sql = format!("SELECT COUNT(*) FROM calls WHERE call_sid = '{call_sid}'");
+                    if world.database.value(&sql) != 1 {
+                        let what = format!("promise 4: {call_sid} is answered but not on record");
+                        world.watch.violated(&world, what);
+                    }
+                }
+                return;
+            }
+            Some((500, _)) | None => {}
+            Some((status, answer)) => {
+                let what = format!("a good request was answered {status}: {answer}");
+                world.watch.violated(&world, what);
+                return;
+            }
+        }
+        world.executor.delay(1_000 << attempt).await;
+    }
+}

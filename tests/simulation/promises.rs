@@ -1,0 +1,243 @@
+//! The promises, checked while a simulation runs and when it is over.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::deliveries::Turn;
+use super::elevenlabs::{Conversation, Ending, Said};
+use super::world::World;
+
+/// What the simulation has seen so far.
+#[derive(Default)]
+pub struct Watch {
+    violation: RefCell<Option<String>>,
+    calls: RefCell<HashMap<String, (String, Option<String>)>>,
+    /// Ghost turns that were acknowledged: conversation and text.
+    acknowledged: RefCell<HashSet<(String, String)>>,
+    applied: RefCell<HashMap<String, u32>>,
+}
+
+impl Watch {
+    /// Notes that a promise is broken. Only the first counts.
+    pub fn violated(&self, world: &World, what: String) {
+        world.note(|| format!("VIOLATION {what}"));
+        self.violation.borrow_mut().get_or_insert(what);
+    }
+
+    pub fn violation(&self) -> Option<String> {
+        self.violation.borrow().clone()
+    }
+
+    /// Promises 1 and 2, at the moment ElevenLabs is asked to dial.
+    pub fn dialled(&self, world: &World, call_sid: &str) {
+        let sql = format!("SELECT COUNT(*) FROM calls WHERE call_sid = '{call_sid}'");
+        if world.database.value(&sql) != 1 {
+            self.violated(world, format!("promise 1: {call_sid} is dialled without a committed row"));
+        }
+        let mut model = world.elevenlabs.borrow_mut();
+        let dials = model.dials.entry(call_sid.to_owned()).or_default();
+        *dials += 1;
+        if *dials > 1 {
+            self.violated(world, format!("promise 2: {call_sid} is dialled {dials} times"));
+        }
+    }
+
+    /// Promises 3 and 4, at the moment a turn is acknowledged.
+    pub fn turn_stored(&self, world: &World, turn: &Turn, answer: &Value) {
+        let sql = format!(
+            "SELECT c.call_sid, t.sequence_number FROM call_transcriptions t \
+             JOIN calls c ON c.conversation_id = t.conversation_id WHERE t.id = {}",
+            answer["transcription_id"]
+        );
+        let rows = world.database.query(&sql);
+        let stored = rows.first().is_some_and(|row| row["call_sid"] == turn.conversation.call_sid);
+        if !stored {
+            self.violated(world, format!("promise 4: a turn is acknowledged that is not stored: {answer}"));
+        }
+        if turn.said.ghost {
+            let ghost = (turn.conversation.id.clone(), turn.said.posted.clone());
+            self.acknowledged.borrow_mut().insert(ghost);
+        }
+    }
+
+    /// An event is durable when it is acknowledged, and applied once.
+    pub fn event_received(&self, world: &World, event: &Value, answer: &Value) {
+        let conversation_id = event["data"]["conversation_id"].as_str().unwrap();
+        let sql = format!(
+            "SELECT COUNT(*) FROM elevenlabs_events WHERE conversation_id = '{conversation_id}'"
+        );
+        if world.database.value(&sql) != 1 {
+            self.violated(world, format!("promise 4: the event of {conversation_id} is not kept once"));
+        }
+        if answer["status"] == "applied" {
+            let mut applied = self.applied.borrow_mut();
+            let times = applied.entry(conversation_id.to_owned()).or_default();
+            *times += 1;
+            if *times > 1 {
+                self.violated(world, format!("the event of {conversation_id} is applied twice"));
+            }
+        }
+    }
+
+    /// Promises 3 and 5, after every commit.
+    pub fn after_commit(&self, world: &World) {
+        let gaps = world.database.query(
+            "SELECT conversation_id FROM call_transcriptions GROUP BY conversation_id \
+             HAVING MIN(sequence_number) <> 1 OR MAX(sequence_number) <> COUNT(*)",
+        );
+        if !gaps.is_empty() {
+            self.violated(world, format!("promise 3: numbers have gaps: {gaps:?}"));
+        }
+        let rows = world
+            .database
+            .query("SELECT call_sid, status, failure_reason, transcript_revision FROM calls");
+        let mut known = self.calls.borrow_mut();
+        for row in rows {
+            let call_sid = row["call_sid"].as_str().unwrap();
+            let status = row["status"].as_str().unwrap().to_owned();
+            let reason = row["failure_reason"].as_str().map(str::to_owned);
+            if row["transcript_revision"].as_i64().unwrap() < 0 {
+                self.violated(world, format!("{call_sid}: a settlement stands half done"));
+            }
+            let now = (status, reason);
+            let before = known.insert(call_sid.to_owned(), now.clone());
+            if let Some(before) = before
+                && before.0 != "in_progress"
+                && before != now
+                && !is_evident(world, call_sid, &before, &now)
+            {
+                let change = format!("{before:?} became {now:?}");
+                self.violated(world, format!("promise 5: {call_sid}: {change} without evidence"));
+            }
+        }
+    }
+
+    /// Promises 3, 6 and 7, when everything is over.
+    pub fn at_the_end(&self, world: &World) {
+        let unsettled = world.database.query(
+            "SELECT call_sid, status, failure_reason FROM calls \
+             WHERE status = 'in_progress' OR failure_reason = 'outcome_unknown'",
+        );
+        if !unsettled.is_empty() {
+            self.violated(world, format!("promise 7: never settled: {unsettled:?}"));
+        }
+        let kept = world.database.query("SELECT id FROM elevenlabs_events WHERE outcome = 'kept'");
+        if !kept.is_empty() {
+            self.violated(world, format!("events were never applied: {kept:?}"));
+        }
+        let conversations = world.elevenlabs.borrow().conversations.clone();
+        for conversation in conversations {
+            self.check_call(world, &conversation);
+        }
+    }
+
+    fn check_call(&self, world: &World, conversation: &Conversation) {
+        let sid = &conversation.call_sid;
+        let call = world.database.query(&format!(
+            "SELECT conversation_id, status, failure_reason FROM calls WHERE call_sid = '{sid}'"
+        ));
+        let Some(call) = call.first() else {
+            return;
+        };
+        let outcome = (call["status"].as_str().unwrap(), call["failure_reason"].as_str());
+        if outcome != conversation.outcome() || call["conversation_id"] != conversation.id {
+            self.violated(world, format!("{sid} ended as {call}, not {:?}", conversation.outcome()));
+        }
+        let turns = world.database.query(&format!(
+            "SELECT speaker_type, message_text, original_text, origin FROM call_transcriptions \
+             WHERE conversation_id = '{}' ORDER BY sequence_number",
+            conversation.id
+        ));
+        if conversation.ending == Ending::Never {
+            return self.check_posted(world, conversation, &turns);
+        }
+        let (extra, own): (Vec<&Value>, Vec<&Value>) =
+            turns.iter().partition(|turn| turn["origin"] == "unreported");
+        let own: Vec<_> = own.into_iter().map(key).collect();
+        let reported: Vec<_> = conversation
+            .reported()
+            .map(|said| (speaker(said).to_owned(), said.reported.clone()))
+            .collect();
+        if own != reported {
+            self.violated(world, format!("promise 6: {sid}: stored {own:?}, ElevenLabs has {reported:?}"));
+        }
+        let mut ghosts: BTreeMap<&str, u32> = BTreeMap::new();
+        for turn in extra {
+            *ghosts.entry(turn["message_text"].as_str().unwrap()).or_default() += 1;
+        }
+        for said in conversation.said.iter().filter(|said| said.ghost) {
+            let times = ghosts.remove(said.posted.as_str()).unwrap_or(0);
+            let acknowledged = self.was_acknowledged(conversation, said);
+            if times > 1 || (times == 0 && acknowledged) {
+                self.violated(world, format!("promise 3: {sid}: {said:?} is stored {times} times"));
+            }
+        }
+        if !ghosts.is_empty() {
+            self.violated(world, format!("promise 6: {sid}: stored besides the transcript: {ghosts:?}"));
+        }
+    }
+
+    /// A conversation that never ended: what was posted is there, each once.
+    fn check_posted(&self, world: &World, conversation: &Conversation, turns: &[Value]) {
+        let mut stored: HashMap<(String, String), usize> = HashMap::new();
+        for turn in turns {
+            *stored.entry(key(turn)).or_default() += 1;
+        }
+        let mut posted: HashMap<(String, String), usize> = HashMap::new();
+        for said in &conversation.said {
+            let key = (speaker(said).to_owned(), said.posted.clone());
+            *posted.entry(key).or_default() += 1;
+        }
+        for (turn, times) in stored {
+            if times > posted.get(&turn).copied().unwrap_or(0) {
+                self.violated(world, format!("promise 3: {turn:?} is stored {times} times"));
+            }
+        }
+    }
+
+    fn was_acknowledged(&self, conversation: &Conversation, said: &Said) -> bool {
+        let ghost = (conversation.id.clone(), said.posted.clone());
+        self.acknowledged.borrow().contains(&ghost)
+    }
+}
+
+fn speaker(said: &Said) -> &'static str {
+    if said.agent { "agent" } else { "driver" }
+}
+
+fn key(turn: &Value) -> (String, String) {
+    let text = |name: &str| turn[name].as_str().unwrap().to_owned();
+    (text("speaker_type"), text("message_text"))
+}
+
+/// Whether a terminal status may become this one: only what ElevenLabs says of that very
+/// conversation, or a better supposition in place of another.
+fn is_evident(
+    world: &World,
+    call_sid: &str,
+    before: &(String, Option<String>),
+    now: &(String, Option<String>),
+) -> bool {
+    let supposed = |reason: &Option<String>| {
+        matches!(
+            reason.as_deref(),
+            Some("outcome_unknown" | "never_started" | "no_outcome")
+        )
+    };
+    if before.0 == now.0 && supposed(&before.1) && supposed(&now.1) {
+        return true;
+    }
+    let Some(conversation) = world.elevenlabs.borrow().of_call(call_sid) else {
+        return false;
+    };
+    if conversation.is_over(world.executor.now.get()) {
+        let (status, reason) = conversation.outcome();
+        // ElevenLabs was asked before the end, and its answer came after it.
+        now.0 == "in_progress" && supposed(&before.1)
+            || (now.0 == status && now.1.as_deref() == reason)
+    } else {
+        now.0 == "in_progress"
+    }
+}
