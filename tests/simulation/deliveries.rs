@@ -20,11 +20,7 @@ pub fn play(world: &Shared, conversation: Rc<Conversation>) {
         if executor.chance(world.weather.get().turn_lost) {
             continue;
         }
-        let late = match executor.below(8) {
-            0 => executor.below(3_600_000),
-            1 | 2 => executor.below(20_000),
-            _ => executor.below(300),
-        };
+        let said_after = u64::try_from(said.offset_ms).unwrap();
         let copies = 1 + executor.below(3) / 2;
         for _ in 0..copies {
             let turn = Turn {
@@ -33,7 +29,12 @@ pub fn play(world: &Shared, conversation: Rc<Conversation>) {
                 timestamp: time(conversation.started_at + said.offset_ms + skew).to_string(),
                 names_conversation,
             };
-            let wait = u64::try_from(said.offset_ms).unwrap() + late;
+            let wait = match executor.below(8) {
+                0 => said_after + executor.below(3_600_000),
+                1 => said_after + executor.below(20_000),
+                2 | 3 => rush_hour(world, &conversation),
+                _ => said_after + executor.below(300),
+            };
             executor.spawn(deliver_turn(world.clone(), turn, wait));
         }
     }
@@ -69,13 +70,21 @@ async fn deliver_turn(world: Shared, turn: Turn, wait: u64) {
             }
             Some((400, answer)) if answer["code"] == "conversation_not_linked" => {}
             Some((400..=499, answer)) => {
-                world.watch.violated(&world, format!("a good turn was refused: {answer}"));
+                world
+                    .watch
+                    .violated(&world, format!("a good turn was refused: {answer}"));
                 return;
             }
             _ => {}
         }
         world.executor.delay(1_000 << attempt).await;
     }
+}
+
+/// One of a few moments after the end of a conversation, at which late turns and events meet.
+fn rush_hour(world: &Shared, conversation: &Conversation) -> u64 {
+    let over = u64::try_from(conversation.ended_at - conversation.started_at).unwrap();
+    over + 1_000 * (1 + world.executor.below(2)) + world.executor.below(30)
 }
 
 fn deliver_events(world: &Shared, conversation: &Rc<Conversation>) {
@@ -92,11 +101,20 @@ fn deliver_events(world: &Shared, conversation: &Rc<Conversation>) {
         _ => conversation.json(conversation.ended_at),
     };
     let failure = matches!(conversation.ending, Ending::Busy | Ending::NoAnswer);
-    let kind = if failure { "call_initiation_failure" } else { "post_call_transcription" };
-    let event = json!({ "type": kind, "event_timestamp": conversation.ended_at / 1000, "data": data });
+    let kind = if failure {
+        "call_initiation_failure"
+    } else {
+        "post_call_transcription"
+    };
+    let event =
+        json!({ "type": kind, "event_timestamp": conversation.ended_at / 1000, "data": data });
     for _ in 0..executor.below(4) {
-        let late = if executor.chance(300) { executor.below(3_600_000) } else { executor.below(5_000) };
-        executor.spawn(deliver_event(world.clone(), event.clone(), over + late, !failure));
+        let wait = match executor.below(4) {
+            0 => over + executor.below(3_600_000),
+            1 => over + executor.below(5_000),
+            _ => rush_hour(world, conversation),
+        };
+        executor.spawn(deliver_event(world.clone(), event.clone(), wait, !failure));
     }
 }
 
@@ -114,7 +132,9 @@ async fn deliver_event(world: Shared, event: Value, wait: u64, retried: bool) {
                 return;
             }
             Some((400..=499, answer)) => {
-                world.watch.violated(&world, format!("a good event was refused: {answer}"));
+                world
+                    .watch
+                    .violated(&world, format!("a good event was refused: {answer}"));
                 return;
             }
             _ => world.executor.delay(pause * 1000).await,

@@ -127,7 +127,8 @@ enum Dial {
 impl Model {
     pub fn of_call(&self, call_sid: &str) -> Option<Rc<Conversation>> {
         let mut all = self.conversations.iter();
-        all.find(|conversation| conversation.call_sid == call_sid).cloned()
+        all.find(|conversation| conversation.call_sid == call_sid)
+            .cloned()
     }
 
     /// What ElevenLabs answers; `None` cuts the connection.
@@ -139,16 +140,28 @@ impl Model {
         if executor.chance(world.weather.get().elevenlabs_fails) {
             let statuses = [429, 500, 503];
             let status = statuses[usize::try_from(executor.below(4)).unwrap().min(2)];
-            return executor.chance(700).then(|| answer(status, &json!({ "detail": "no" })));
+            return executor
+                .chance(700)
+                .then(|| answer(status, &json!({ "detail": "no" })));
         }
         let now = executor.now.get();
         let model = world.elevenlabs.borrow();
-        let path = request.url.split_once("/v1/convai/conversations").unwrap().1;
+        let path = request
+            .url
+            .split_once("/v1/convai/conversations")
+            .unwrap()
+            .1;
         if let Some(id) = path.strip_prefix('/') {
-            let found = model.conversations.iter().find(|conversation| conversation.id == id);
+            let found = model
+                .conversations
+                .iter()
+                .find(|conversation| conversation.id == id);
             return Some(match found {
                 Some(conversation) => answer(200, &conversation.json(now)),
-                None => answer(404, &json!({ "detail": { "message": "no such conversation" } })),
+                None => answer(
+                    404,
+                    &json!({ "detail": { "message": "no such conversation" } }),
+                ),
             });
         }
         let wanted = path.replace("%3A", ":");
@@ -159,36 +172,51 @@ impl Model {
         let found: Vec<_> = found
             .map(|conversation| json!({ "conversation_id": conversation.id, "status": "done" }))
             .collect();
-        Some(answer(200, &json!({ "conversations": found, "has_more": false })))
+        Some(answer(
+            200,
+            &json!({ "conversations": found, "has_more": false }),
+        ))
     }
 
     async fn dial(world: &Shared, request: &ApiRequest) -> Option<ApiAnswer> {
         let body: Value = serde_json::from_str(request.body.as_deref().unwrap()).unwrap();
         let client = &body["conversation_initiation_client_data"];
-        let call_sid = client["dynamic_variables"]["call_sid"].as_str().unwrap().to_owned();
+        let call_sid = client["dynamic_variables"]["call_sid"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         world.note(|| format!("dial {call_sid}"));
         world.watch.dialled(world, &call_sid);
         let dial = choose(world);
         let placed = matches!(
             dial,
-            Dial::Accepted | Dial::Slow | Dial::WithoutId
-                | Dial::Fails { placed: true } | Dial::Cut { placed: true }
+            Dial::Accepted
+                | Dial::Slow
+                | Dial::WithoutId
+                | Dial::Fails { placed: true }
+                | Dial::Cut { placed: true }
         );
         let mut id = None;
         if placed {
             let conversation = Rc::new(conversation(world, call_sid));
             id = Some(conversation.id.clone());
             world.note(|| format!("conversation {conversation:?}"));
-            world.elevenlabs.borrow_mut().conversations.push(conversation.clone());
+            world
+                .elevenlabs
+                .borrow_mut()
+                .conversations
+                .push(conversation.clone());
             deliveries::play(world, conversation);
         }
         let executor = &world.executor;
-        let slow = if matches!(dial, Dial::Slow) { 40_000 } else { 0 };
+        let slow = if matches!(dial, Dial::Slow) {
+            40_000
+        } else {
+            0
+        };
         // Often the first turns, and sometimes the whole conversation, are quicker.
         executor.delay(slow + executor.below(15_000)).await;
-        let accepted = |id: Option<String>| {
-            json!({ "success": true, "message": "ok", "conversation_id": id, "callSid": "CA1" })
-        };
+        let accepted = |id: Option<String>| json!({ "success": true, "message": "ok", "conversation_id": id, "callSid": "CA1" });
         match dial {
             Dial::Accepted | Dial::Slow => Some(answer(200, &accepted(id))),
             Dial::WithoutId => Some(answer(200, &accepted(None))),

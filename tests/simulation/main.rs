@@ -44,7 +44,9 @@ fn every_promise_holds_in_every_world() {
     for seed in first..first + seeds {
         let (violation, _) = simulate(seed);
         if let Some(violation) = violation {
-            panic!("seed {seed}: {violation}\nreplay: SEED={seed} cargo test --test simulation -- --nocapture");
+            panic!(
+                "seed {seed}: {violation}\nreplay: SEED={seed} cargo test --test simulation -- --nocapture"
+            );
         }
         if seeds > SEEDS_IN_A_TEST_RUN && seed % 10_000 == 0 {
             println!("{seed} worlds, every promise held");
@@ -61,7 +63,10 @@ fn a_seed_replays_exactly() {
 
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} must be a number")),
+    )
 }
 
 /// The first broken promise, and what happened.
@@ -82,7 +87,28 @@ async fn storm_and_calm(world: Shared) {
     }
     world.calm();
     // As long as it takes for what lies in the queues, then past the limits of patience.
-    for pause in [5, 5, 5, 5, 5, 5, 20, 20, 20, 20, 20, 20, 25 * 60, 20, 20, 20, 8 * 24 * 60, 20, 20, 20] {
+    for pause in [
+        5,
+        5,
+        5,
+        5,
+        5,
+        5,
+        20,
+        20,
+        20,
+        20,
+        20,
+        20,
+        25 * 60,
+        20,
+        20,
+        20,
+        8 * 24 * 60,
+        20,
+        20,
+        20,
+    ] {
         world.executor.delay(pause * MINUTE).await;
         cron(&world).await;
     }
@@ -111,7 +137,13 @@ async fn fleet(world: Shared, batch: u64) {
 async fn place(world: Shared, body: String) {
     for attempt in 0..3_u64 {
         let headers = vec![("authorization", format!("Bearer {API_TOKEN}"))];
-        let answer = post(&world, "/driver_data/call-elevenlabs", headers, body.clone()).await;
+        let answer = post(
+            &world,
+            "/driver_data/call-elevenlabs",
+            headers,
+            body.clone(),
+        )
+        .await;
         match answer {
             Some((200 | 201 | 207 | 502, answer)) => {
                 for call in answer["calls"].as_array().unwrap() {

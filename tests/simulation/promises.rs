@@ -34,13 +34,19 @@ impl Watch {
     pub fn dialled(&self, world: &World, call_sid: &str) {
         let sql = format!("SELECT COUNT(*) FROM calls WHERE call_sid = '{call_sid}'");
         if world.database.value(&sql) != 1 {
-            self.violated(world, format!("promise 1: {call_sid} is dialled without a committed row"));
+            self.violated(
+                world,
+                format!("promise 1: {call_sid} is dialled without a committed row"),
+            );
         }
         let mut model = world.elevenlabs.borrow_mut();
         let dials = model.dials.entry(call_sid.to_owned()).or_default();
         *dials += 1;
         if *dials > 1 {
-            self.violated(world, format!("promise 2: {call_sid} is dialled {dials} times"));
+            self.violated(
+                world,
+                format!("promise 2: {call_sid} is dialled {dials} times"),
+            );
         }
     }
 
@@ -52,9 +58,14 @@ impl Watch {
             answer["transcription_id"]
         );
         let rows = world.database.query(&sql);
-        let stored = rows.first().is_some_and(|row| row["call_sid"] == turn.conversation.call_sid);
+        let stored = rows
+            .first()
+            .is_some_and(|row| row["call_sid"] == turn.conversation.call_sid);
         if !stored {
-            self.violated(world, format!("promise 4: a turn is acknowledged that is not stored: {answer}"));
+            self.violated(
+                world,
+                format!("promise 4: a turn is acknowledged that is not stored: {answer}"),
+            );
         }
         if turn.said.ghost {
             let ghost = (turn.conversation.id.clone(), turn.said.posted.clone());
@@ -69,14 +80,20 @@ impl Watch {
             "SELECT COUNT(*) FROM elevenlabs_events WHERE conversation_id = '{conversation_id}'"
         );
         if world.database.value(&sql) != 1 {
-            self.violated(world, format!("promise 4: the event of {conversation_id} is not kept once"));
+            self.violated(
+                world,
+                format!("promise 4: the event of {conversation_id} is not kept once"),
+            );
         }
         if answer["status"] == "applied" {
             let mut applied = self.applied.borrow_mut();
             let times = applied.entry(conversation_id.to_owned()).or_default();
             *times += 1;
             if *times > 1 {
-                self.violated(world, format!("the event of {conversation_id} is applied twice"));
+                self.violated(
+                    world,
+                    format!("the event of {conversation_id} is applied twice"),
+                );
             }
         }
     }
@@ -109,7 +126,10 @@ impl Watch {
                 && !is_evident(world, call_sid, &before, &now)
             {
                 let change = format!("{before:?} became {now:?}");
-                self.violated(world, format!("promise 5: {call_sid}: {change} without evidence"));
+                self.violated(
+                    world,
+                    format!("promise 5: {call_sid}: {change} without evidence"),
+                );
             }
         }
     }
@@ -123,9 +143,11 @@ impl Watch {
         if !unsettled.is_empty() {
             self.violated(world, format!("promise 7: never settled: {unsettled:?}"));
         }
-        let kept = world.database.query("SELECT id FROM elevenlabs_events WHERE outcome = 'kept'");
-        if !kept.is_empty() {
-            self.violated(world, format!("events were never applied: {kept:?}"));
+        let forgotten = world.database.query(
+            "SELECT type, conversation_id, outcome FROM elevenlabs_events WHERE outcome <> 'applied'",
+        );
+        if !forgotten.is_empty() {
+            self.violated(world, format!("events were never applied: {forgotten:?}"));
         }
         let conversations = world.elevenlabs.borrow().conversations.clone();
         for conversation in conversations {
@@ -141,9 +163,15 @@ impl Watch {
         let Some(call) = call.first() else {
             return;
         };
-        let outcome = (call["status"].as_str().unwrap(), call["failure_reason"].as_str());
+        let outcome = (
+            call["status"].as_str().unwrap(),
+            call["failure_reason"].as_str(),
+        );
         if outcome != conversation.outcome() || call["conversation_id"] != conversation.id {
-            self.violated(world, format!("{sid} ended as {call}, not {:?}", conversation.outcome()));
+            self.violated(
+                world,
+                format!("{sid} ended as {call}, not {:?}", conversation.outcome()),
+            );
         }
         let turns = world.database.query(&format!(
             "SELECT speaker_type, message_text, original_text, origin FROM call_transcriptions \
@@ -153,29 +181,41 @@ impl Watch {
         if conversation.ending == Ending::Never {
             return self.check_posted(world, conversation, &turns);
         }
-        let (extra, own): (Vec<&Value>, Vec<&Value>) =
-            turns.iter().partition(|turn| turn["origin"] == "unreported");
+        let (extra, own): (Vec<&Value>, Vec<&Value>) = turns
+            .iter()
+            .partition(|turn| turn["origin"] == "unreported");
         let own: Vec<_> = own.into_iter().map(key).collect();
         let reported: Vec<_> = conversation
             .reported()
             .map(|said| (speaker(said).to_owned(), said.reported.clone()))
             .collect();
         if own != reported {
-            self.violated(world, format!("promise 6: {sid}: stored {own:?}, ElevenLabs has {reported:?}"));
+            self.violated(
+                world,
+                format!("promise 6: {sid}: stored {own:?}, ElevenLabs has {reported:?}"),
+            );
         }
         let mut ghosts: BTreeMap<&str, u32> = BTreeMap::new();
         for turn in extra {
-            *ghosts.entry(turn["message_text"].as_str().unwrap()).or_default() += 1;
+            *ghosts
+                .entry(turn["message_text"].as_str().unwrap())
+                .or_default() += 1;
         }
         for said in conversation.said.iter().filter(|said| said.ghost) {
             let times = ghosts.remove(said.posted.as_str()).unwrap_or(0);
             let acknowledged = self.was_acknowledged(conversation, said);
             if times > 1 || (times == 0 && acknowledged) {
-                self.violated(world, format!("promise 3: {sid}: {said:?} is stored {times} times"));
+                self.violated(
+                    world,
+                    format!("promise 3: {sid}: {said:?} is stored {times} times"),
+                );
             }
         }
         if !ghosts.is_empty() {
-            self.violated(world, format!("promise 6: {sid}: stored besides the transcript: {ghosts:?}"));
+            self.violated(
+                world,
+                format!("promise 6: {sid}: stored besides the transcript: {ghosts:?}"),
+            );
         }
     }
 
@@ -192,7 +232,10 @@ impl Watch {
         }
         for (turn, times) in stored {
             if times > posted.get(&turn).copied().unwrap_or(0) {
-                self.violated(world, format!("promise 3: {turn:?} is stored {times} times"));
+                self.violated(
+                    world,
+                    format!("promise 3: {turn:?} is stored {times} times"),
+                );
             }
         }
     }

@@ -86,7 +86,9 @@ impl World {
 
     pub fn note(&self, what: impl FnOnce() -> String) {
         let time = self.executor.now.get() - UtcTime::parse(START).unwrap().as_millis();
-        self.trace.borrow_mut().push(format!("{time:>9} ms  {}", what()));
+        self.trace
+            .borrow_mut()
+            .push(format!("{time:>9} ms  {}", what()));
     }
 
     fn lifetime(&self) -> Option<u64> {
@@ -135,6 +137,11 @@ impl Database for SimDatabase {
                 return Err(DatabaseError::new(TRANSIENT));
             }
             let result = world.database.transaction(&statements);
+            if let Err(error) = &result {
+                // Two requests at once must not run into each other's constraints.
+                let what = format!("promise 3: the database refused a statement: {error}");
+                world.watch.violated(&world, what);
+            }
             world.watch.after_commit(&world);
             let lost = executor.chance(weather.answer_lost);
             executor.delay(executor.below(20)).await;

@@ -82,6 +82,11 @@ impl Sqlite {
         self.faults.borrow().len()
     }
 
+    /// From now on nothing goes wrong.
+    pub fn clear_faults(&self) {
+        self.faults.borrow_mut().clear();
+    }
+
     /// Steps of SQLite's virtual machine since the last call of this: what the work cost.
     pub fn take_steps(&self) -> i64 {
         self.steps.take()

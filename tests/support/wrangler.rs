@@ -4,10 +4,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::sync::watch;
 
 /// How long anything is waited for that should have come at once.
@@ -49,6 +50,7 @@ pub fn command(program: &str) -> Command {
         // Where this machine is on the globe is of no interest, and asking takes seconds without a network.
         .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
         .env("NO_COLOR", "1")
+        .env("WRANGLER_WRITE_LOGS", "false")
         .stdin(Stdio::null());
     for name in ["REMOTE", "ENV", "UPTO", "PERSIST", "MIGRATION"] {
         command.env_remove(name);
@@ -92,33 +94,42 @@ pub fn database_file(state: &Path) -> PathBuf {
 
 /// A folder of its own with the built worker, the migrations and the configuration, so that neither a rebuild nor the
 /// `.dev.vars` of this machine changes anything while the tests run.
-pub fn workspace(vars: &[(&str, &str)]) -> PathBuf {
+pub fn workspace(vars: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::Builder::new()
         .prefix("call-ledger-worker-")
         .tempdir()
-        .unwrap()
-        .keep();
-    for (from, to) in [("build", "build"), ("migrations", "migrations")] {
-        std::fs::create_dir(folder.join(to)).unwrap();
-        for entry in std::fs::read_dir(project().join(from)).unwrap() {
+        .unwrap();
+    for name in ["build", "migrations"] {
+        let copies = folder.path().join(name);
+        std::fs::create_dir(&copies).unwrap();
+        for entry in std::fs::read_dir(project().join(name)).unwrap() {
             let path = entry.unwrap().path();
             if path.is_file() {
-                std::fs::copy(&path, folder.join(to).join(path.file_name().unwrap())).unwrap();
+                std::fs::copy(&path, copies.join(path.file_name().unwrap())).unwrap();
             }
         }
     }
-    let config = std::fs::read_to_string(project().join("wrangler.toml")).unwrap();
-    std::fs::write(
-        folder.join("wrangler.toml"),
-        without_table(&config, "[build]"),
-    )
-    .unwrap();
+    let config = without_table(&configuration(), "[build]");
+    std::fs::write(folder.path().join("wrangler.toml"), config).unwrap();
     let vars: String = vars
         .iter()
         .map(|(name, value)| format!("{name}={value}\n"))
         .collect();
-    std::fs::write(folder.join(".dev.vars"), vars).unwrap();
+    std::fs::write(folder.path().join(".dev.vars"), vars).unwrap();
     folder
+}
+
+fn configuration() -> String {
+    std::fs::read_to_string(project().join("wrangler.toml")).unwrap()
+}
+
+/// The id of the database at the top level of the configuration.
+pub fn database_id() -> String {
+    let configuration = configuration();
+    let mut values = configuration
+        .lines()
+        .filter_map(|line| line.strip_prefix("database_id = "));
+    values.next().unwrap().trim_matches('"').to_owned()
 }
 
 /// TOML without one of its tables.
@@ -143,17 +154,17 @@ pub struct Dev {
     pub url: String,
     /// What wrangler and the worker say.
     pub output: Output,
-    /// The watchdog reads from this: it ends when this process does.
-    _lifeline: ChildStdin,
+    /// Its standard input is open for as long as this process lives.
+    _watchdog: Child,
 }
 
 impl Dev {
     /// Starts it in a [`workspace`], which is deleted at the end, over the local state in its folder `state`.
-    pub fn start(workspace: &Path) -> Self {
+    pub fn start(workspace: TempDir) -> Self {
         let port = free_port();
         let mut child = command("sh")
             .args(["-c", WATCHDOG, "watchdog"])
-            .arg(workspace)
+            .arg(workspace.path())
             .args([
                 "wrangler",
                 "dev",
@@ -172,20 +183,24 @@ impl Dev {
                 "state",
             ])
             .args(["--show-interactive-dev-session=false"])
-            .current_dir(workspace)
+            .current_dir(workspace.path())
+            // Where running workers look for each other: this one is nobody else's business.
+            .env("WRANGLER_REGISTRY_PATH", workspace.path().join("registry"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
             .unwrap();
+        // From here on the watchdog deletes it.
+        let _ = workspace.keep();
         let output = Output::default();
         output.read(child.stdout.take().unwrap());
         output.read(child.stderr.take().unwrap());
         Self {
             url: format!("http://127.0.0.1:{port}"),
             output,
-            _lifeline: child.stdin.take().unwrap(),
+            _watchdog: child,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::events::{event, post_signed};
 use crate::http::{Reply, turn};
 use crate::ledger::{Ledger, test};
 
@@ -79,7 +80,7 @@ fn placing_costs_one_round_trip_for_all_and_one_for_each_answer() {
     });
 }
 
-/// What placing a call and its first three turns cost.
+/// What placing a call, its first three turns, reading it in three ways, and settling it cost.
 async fn cost_of_a_call(ledger: &Ledger) -> Vec<[u64; 3]> {
     let placed = ledger.http.place(&[(ledger.driver(), TALKS_ON)]).await;
     assert_eq!(placed.status, 201, "{}", placed.text);
@@ -100,6 +101,19 @@ async fn cost_of_a_call(ledger: &Ledger) -> Vec<[u64; 3]> {
         assert_eq!(reply.status, 201, "{}", reply.text);
         costs.push(cost(ledger, &reply).await);
     }
+    let driver = ledger.call(&call_sid).unwrap()["driver_id"].clone();
+    for path in [
+        format!("/calls/{call_sid}"),
+        format!("/calls/{call_sid}/transcription"),
+        format!("/calls?driver_id={driver}"),
+    ] {
+        let reply = ledger.http.get(&path).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        costs.push(cost(ledger, &reply).await);
+    }
+    let settled = post_signed(ledger, &event(&conversation_id, None)).await;
+    assert_eq!(settled.body["status"], "applied", "{}", settled.text);
+    costs.push(cost(ledger, &settled).await);
     costs
 }
 
@@ -113,5 +127,7 @@ fn the_price_does_not_grow_with_what_is_stored() {
         assert!(stored[0]["calls"].as_u64() > Some(4000), "{stored:?}");
         let many = cost_of_a_call(ledger).await;
         assert_eq!(few, many);
+        let round_trips: Vec<_> = many.iter().map(|[round_trips, ..]| *round_trips).collect();
+        assert_eq!(round_trips, [2, 1, 1, 1, 1, 1, 1, 2]);
     });
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::{Map, Value, json};
 
 use crate::ledger::Ledger;
-use crate::wrangler::PATIENCE;
+use crate::wrangler::{PATIENCE, database_id};
 
 impl Ledger {
     /// The rows of a query, read past the worker and wrangler: only what is committed.
@@ -31,10 +31,10 @@ impl Ledger {
 
     /// Changes the database through the server, which so keeps its hold on the file: a second writer could lock it out.
     pub async fn execute(&self, sql: &str) {
-        let path = "/cdn-cgi/explorer/api/d1/database/REPLACE-ME-database-id/raw";
+        let path = format!("/cdn-cgi/explorer/api/d1/database/{}/raw", database_id());
         let reply = self
             .http
-            .post(path)
+            .post(&path)
             .header("content-type", "application/json")
             .json(&json!({ "sql": sql }))
             .send()
@@ -73,11 +73,7 @@ impl Ledger {
 /// The rows of a query as JSON objects.
 pub fn rows(connection: &Connection, sql: &str, params: &[&str]) -> Vec<Value> {
     let mut statement = connection.prepare(sql).unwrap();
-    let columns: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let found = statement.query_map(rusqlite::params_from_iter(params), |row| {
         let mut object = Map::new();
         for (index, column) in columns.iter().enumerate() {

@@ -26,7 +26,7 @@ async fn post(ledger: &Ledger, signature: Option<&str>, body: &str) -> Reply {
 }
 
 /// Posts this rightly signed.
-async fn post_signed(ledger: &Ledger, body: &Value) -> Reply {
+pub async fn post_signed(ledger: &Ledger, body: &Value) -> Reply {
     let body = body.to_string();
     post(
         ledger,
@@ -37,7 +37,7 @@ async fn post_signed(ledger: &Ledger, body: &Value) -> Reply {
 }
 
 /// The event of a conversation of two turns.
-fn event(conversation_id: &str, call_sid: Option<&str>) -> Value {
+pub fn event(conversation_id: &str, call_sid: Option<&str>) -> Value {
     json!({
         "type": "post_call_transcription", "event_timestamp": now(),
         "data": {

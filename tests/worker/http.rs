@@ -233,7 +233,7 @@ pub fn placing(drivers: &[(i64, &str)]) -> Value {
 /// A turn of a call, said so many seconds after the request.
 pub fn turn(call_sid: &str, second: u32, words: &str) -> Value {
     json!({
-        "call_sid": call_sid, "speaker": if second % 2 == 0 { "agent" } else { "user" },
+        "call_sid": call_sid, "speaker": if second.is_multiple_of(2) { "agent" } else { "user" },
         "message": format!("{SPOKEN} {words}"),
         "timestamp": format!("2025-11-21T10:{:02}:{:02}Z", 31 + second / 60, second % 60),
     })

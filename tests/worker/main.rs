@@ -6,7 +6,6 @@
 
 #![expect(
     clippy::disallowed_methods,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -23,8 +22,12 @@ mod database;
 mod events;
 mod http;
 mod ledger;
+mod listing;
 mod migrations;
+mod old_calls;
+mod outage;
 mod placing;
+mod placing_input;
 mod reading;
 mod reconciling;
 mod refusals;
@@ -32,3 +35,4 @@ mod settling;
 mod story;
 mod surface;
 mod turns;
+mod unclear;

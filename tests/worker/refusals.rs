@@ -1,11 +1,10 @@
 //! Placing calls that ElevenLabs refuses, or that it answers in no way that tells.
 
-use elevenlabs_simulator::Outcome;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::http::{PLACE, Reply, placing, sid};
-use crate::ledger::{ANSWERS, API_TOKEN, DIAL_TIMEOUT, Ledger, test, test_alone, until};
+use crate::http::{Reply, sid};
+use crate::ledger::{ANSWERS, Ledger, test};
 
 /// The number, and what is kept as the reason.
 const REFUSED: [(&str, &str); 5] = [
@@ -34,16 +33,8 @@ const UNCLEAR: [(&str, Option<u16>); 5] = [
     ("+15550100216", Some(500)),
 ];
 
-/// No clear answer, although a phone rings. Its turns name the conversation.
-const UNCLEAR_THOUGH_PLACED: [&str; 4] = [
-    "+15550100151",
-    "+15550100161",
-    "+15550100170",
-    "+15550100190",
-];
-
 /// The only call in a reply.
-fn call(reply: &Reply) -> &Value {
+pub fn call(reply: &Reply) -> &Value {
     assert_eq!(
         reply.body["calls"].as_array().map(Vec::len),
         Some(1),
@@ -54,7 +45,7 @@ fn call(reply: &Reply) -> &Value {
 }
 
 /// The line that tells what became of a dial.
-async fn outcome_line(ledger: &Ledger, driver: i64) -> Value {
+pub async fn outcome_line(ledger: &Ledger, driver: i64) -> Value {
     ledger
         .lines(&[&sid(driver), "\"call_failed\""], 1)
         .await
@@ -144,91 +135,6 @@ fn an_answer_that_does_not_tell_is_an_unknown_outcome_and_is_not_tried_again() {
 }
 
 #[test]
-fn a_call_that_was_placed_without_a_clear_answer_finds_its_conversation() {
-    test(async |ledger| {
-        let cases = UNCLEAR_THOUGH_PLACED.map(async |number| {
-            let driver = ledger.driver();
-            let reply = ledger.http.place(&[(driver, number)]).await;
-            let dials = ledger.dials(&sid(driver));
-            let conversation_id = json!(dials[0].conversation_id);
-            // Whether the first turn is faster than the answer is anybody's guess.
-            match call(&reply)["status"].as_str().unwrap() {
-                "failed" => {
-                    assert_eq!(
-                        (reply.status, &call(&reply)["error"]["code"]),
-                        (502, &json!("outcome_unknown"))
-                    );
-                    assert_eq!(call(&reply)["conversation_id"], Value::Null);
-                }
-                status => {
-                    assert!(
-                        ["in_progress", "completed"].contains(&status),
-                        "{number}: {}",
-                        reply.text
-                    );
-                    assert_eq!(
-                        (reply.status, &call(&reply)["conversation_id"]),
-                        (201, &conversation_id)
-                    );
-                }
-            }
-            let linked = || {
-                ledger
-                    .call(&sid(driver))
-                    .filter(|row| row["conversation_id"] == conversation_id)
-            };
-            until("the conversation that the turns name", linked).await;
-
-            let again = ledger.http.place(&[(driver, number)]).await;
-            assert_eq!(
-                (again.status, &call(&again)["created"]),
-                (200, &json!(false)),
-                "{}",
-                again.text
-            );
-            assert_eq!(call(&again)["conversation_id"], conversation_id);
-            assert_eq!(
-                call(&again)["error"],
-                Value::Null,
-                "there is a conversation: {}",
-                again.text
-            );
-            assert_eq!(ledger.dials(&sid(driver)).len(), 1, "{number}");
-        });
-        join_all(cases).await;
-    });
-}
-
-#[test]
-fn a_dial_that_takes_too_long_is_given_up() {
-    test(async |ledger| {
-        let driver = ledger.driver();
-        let reply = ledger.http.place(&[(driver, "+15550100170")]).await;
-        // The first turn came long before, and told the conversation.
-        assert_eq!(reply.status, 201, "{}", reply.text);
-        assert_eq!(ledger.dials(&sid(driver)).len(), 1);
-        let line = outcome_line(ledger, driver).await;
-        assert_eq!(
-            (&line["code"], &line["cause"]),
-            (
-                &json!("outcome_unknown"),
-                &json!("no answer within the timeout")
-            )
-        );
-        let line = ledger.line(reply.request_id()).await;
-        let waited = u128::from(line["duration_ms"].as_u64().unwrap());
-        assert!(waited >= DIAL_TIMEOUT.as_millis(), "{line}");
-        let hung_up = || {
-            ledger
-                .dials(&sid(driver))
-                .pop()
-                .filter(|dial| dial.outcome == Outcome::Abandoned)
-        };
-        until("the dial given up", hung_up).await;
-    });
-}
-
-#[test]
 fn mixed_outcomes_are_told_one_by_one() {
     test(async |ledger| {
         let old = ledger.driver();
@@ -279,61 +185,5 @@ fn mixed_outcomes_are_told_one_by_one() {
                 .status,
             207
         );
-    });
-}
-
-#[test]
-fn while_the_database_is_locked_nothing_is_dialled_and_nothing_is_acknowledged() {
-    test_alone(async |ledger| {
-        let (driver, other) = (ledger.driver(), ledger.driver());
-        assert_eq!(
-            ledger.http.place(&[(other, "+15550100209")]).await.status,
-            201
-        );
-        ledger.simulator.wait_idle().await;
-        let lock = ledger.connection(rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE);
-        lock.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let placed = ledger
-            .http
-            .post(PLACE)
-            .bearer(API_TOKEN)
-            .json(&placing(&[(driver, ANSWERS)]))
-            .send()
-            .await;
-        let turn = crate::http::turn(&sid(other), 50, "while locked");
-        let turned = ledger.http.turn(&turn).await;
-        lock.execute_batch("COMMIT").unwrap();
-
-        placed.assert_problem(500, "call_not_recorded");
-        turned.assert_problem(500, "store_unavailable");
-        assert_eq!(turned.body["call_sid"], sid(other));
-        for reply in [&placed, &turned] {
-            assert!(
-                !reply.text.contains("SQLITE") && !reply.text.contains("locked"),
-                "{}",
-                reply.text
-            );
-            let line = ledger.line(reply.request_id()).await;
-            assert_eq!(
-                (&line["level"], &line["status"]),
-                (&json!("error"), &json!(500)),
-                "{line}"
-            );
-            assert!(
-                line["cause"]
-                    .as_str()
-                    .unwrap()
-                    .contains("database is locked"),
-                "{line}"
-            );
-        }
-        assert_eq!(
-            (ledger.call(&sid(driver)), ledger.dials(&sid(driver)).len()),
-            (None, 0)
-        );
-
-        // Both again, as the answers advise.
-        assert_eq!(ledger.http.place(&[(driver, ANSWERS)]).await.status, 201);
-        assert_eq!(ledger.http.turn(&turn).await.status, 201);
     });
 }

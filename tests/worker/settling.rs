@@ -18,6 +18,14 @@ fn answers(events: &[elevenlabs_simulator::Delivery]) -> Vec<(u16, Value)> {
     events.iter().map(answer).collect()
 }
 
+/// The event was taken in. Whether by then the answer of its own dial was stored, and who of the two applied it, is a
+/// matter of luck when much goes on at once.
+fn assert_taken(number: &str, answers: &[(u16, Value)]) {
+    let words = ["applied", "already_applied", "kept"];
+    let taken = matches!(answers, [(200, Value::String(word))] if words.contains(&word.as_str()));
+    assert!(taken, "{number}: {answers:?}");
+}
+
 #[test]
 fn a_conversation_that_took_place_completes_its_call() {
     test(async |ledger| {
@@ -40,7 +48,7 @@ fn a_conversation_that_took_place_completes_its_call() {
         join_all(numbers.map(async |number| {
             let story = Story::begin(ledger, number).await;
             let events = story.events(ledger, 1).await;
-            assert_eq!(answers(&events), [(200, json!("applied"))], "{number}");
+            assert_taken(number, &answers(&events));
             story.assert_settled(ledger, "completed", None).await;
             let row = story.row(ledger);
             assert!(
@@ -73,7 +81,7 @@ fn a_call_that_reached_nobody_fails_with_the_reason() {
         join_all(cases.map(async |(number, reason, turns)| {
             let story = Story::begin(ledger, number).await;
             let events = story.events(ledger, 1).await;
-            assert_eq!(answers(&events), [(200, json!("applied"))], "{number}");
+            assert_taken(number, &answers(&events));
             story.assert_settled(ledger, "failed", Some(reason)).await;
             assert_eq!(
                 ledger.turns(&story.conversation_id).len(),
@@ -97,7 +105,7 @@ fn a_call_without_a_clear_answer_is_completed_by_its_event() {
         join_all(numbers.map(async |number| {
             let story = Story::begin(ledger, number).await;
             let events = story.events(ledger, 1).await;
-            assert_eq!(answers(&events), [(200, json!("applied"))], "{number}");
+            assert_taken(number, &answers(&events));
             story.assert_settled(ledger, "completed", None).await;
         }))
         .await;

@@ -50,7 +50,15 @@ fn a_path_that_leads_nowhere_is_not_found() {
 #[test]
 fn another_method_is_refused_with_those_allowed() {
     test(async |ledger| {
-        let routes = [(PLACE, "POST"), (TURN, "POST"), ("/health", "GET, HEAD")];
+        let routes = [
+            (PLACE, "POST"),
+            (TURN, "POST"),
+            ("/webhooks/elevenlabs/post-call", "POST"),
+            ("/calls", "GET, HEAD"),
+            ("/calls/EL_1_x", "GET, HEAD"),
+            ("/calls/EL_1_x/transcription", "GET, HEAD"),
+            ("/health", "GET, HEAD"),
+        ];
         for (path, allowed) in routes {
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
                 if allowed.contains(method) {
@@ -186,5 +194,19 @@ fn a_log_line_tells_what_a_request_was_about() {
             told(&line, &["status", "code", "level"]),
             [json!(400), json!("invalid_request"), json!("info")]
         );
+    });
+}
+
+#[test]
+fn a_request_keeps_the_name_that_the_network_gave_it() {
+    test(async |ledger| {
+        let name = format!("ray-{}", ledger.driver());
+        let request = ledger
+            .http
+            .request(Method::GET, "/health")
+            .header("cf-ray", &name);
+        let reply = request.send().await;
+        assert_eq!((reply.status, reply.request_id()), (200, name.as_str()));
+        assert_eq!(ledger.line(&name).await["route"], "/health");
     });
 }
