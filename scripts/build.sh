@@ -24,7 +24,8 @@ inputs() {
   # Compiler settings from outside change the result as well.
   echo "RUSTFLAGS=${RUSTFLAGS:-}"
   find src -type f -exec cksum {} + | sort -k 3
-  for file in Cargo.toml Cargo.lock build.rs openapi.json package-lock.json scripts/build.sh scripts/setup.sh; do
+  for file in Cargo.toml Cargo.lock .cargo/config.toml build.rs openapi.json package-lock.json \
+    scripts/build.sh scripts/setup.sh; do
     [ ! -f "$file" ] || cksum "$file"
   done
 }
@@ -52,6 +53,11 @@ export RUN_TO_COMPLETION
 
 echo "build: compiling the worker"
 .tools/bin/worker-build --release 9>&-
+
+# The names of all functions are a fifth of the file, and worker-build has no way to leave them out: the compiler may
+# not strip them, because wasm-bindgen needs them. A stack trace therefore shows numbers instead of names.
+"$WASM_OPT_BIN" --strip-debug build/index_bg.wasm -o build/index_bg.stripped.wasm 9>&-
+mv build/index_bg.stripped.wasm build/index_bg.wasm
 
 # What was built is what was there when it began: a file changed meanwhile makes the next run build again.
 printf '%s\n' "$wanted" >"$STAMP"

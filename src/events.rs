@@ -1,10 +1,11 @@
 //! The Workers runtime's events.
 
-use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
+use worker::web_sys::{Request, Response};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event};
 
 use crate::elevenlabs::worker_transport::FetchTransport;
 use crate::http::Service;
-use crate::http::edge::EdgeRequest;
+use crate::http::edge::{EdgeRequest, Refused};
 use crate::ledger::reconcile::reconcile;
 use crate::platform::config;
 use crate::platform::worker_runtime::WorkerRuntime;
@@ -18,9 +19,9 @@ fn start() {
 }
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
+async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response, Refused> {
     service(&env)
-        .handle(&mut EdgeRequest(request))
+        .handle(&mut EdgeRequest::new(request))
         .await
         .into_response()
 }

@@ -6,6 +6,7 @@
 
 pub mod elevenlabs;
 pub mod http;
+pub mod json;
 pub mod ledger;
 pub mod model;
 pub mod platform;

@@ -1,7 +1,7 @@
 //! What ElevenLabs says of a conversation: the body of `GET /v1/convai/conversations/{id}`, which
 //! is also the `data` of a `post_call_transcription` event.
 
-use super::lenient::Object;
+use super::lenient::{self, Object};
 use crate::model::{Speaker, UtcTime};
 
 /// Where a conversation stands, in ElevenLabs' words `initiated`, `in-progress`, `processing`,
@@ -59,7 +59,7 @@ impl Report {
     /// Reads the JSON text of a conversation; `None` when it is none at all.
     #[must_use]
     pub fn parse(json: &str) -> Option<Self> {
-        report(&Object::parse(json)?)
+        report(Object::of(&lenient::read(json)?)?)
     }
 
     /// Whether the conversation is over, so that its call can be settled.
@@ -69,15 +69,17 @@ impl Report {
     }
 }
 
-fn report(conversation: &Object<'_>) -> Option<Report> {
+/// Reads a conversation; `None` when it is none at all.
+pub(super) fn report(conversation: Object<'_>) -> Option<Report> {
     let metadata = conversation.object("metadata");
     let client = conversation.object("conversation_initiation_client_data");
     let call_sid = client
         .object("dynamic_variables")
         .text("call_sid")
         .or_else(|| client.text("user_id"))
-        .or_else(|| conversation.text("user_id"));
-    let progress = match conversation.text("status").as_deref() {
+        .or_else(|| conversation.text("user_id"))
+        .map(str::to_owned);
+    let progress = match conversation.text("status") {
         Some("done") => Progress::Done,
         Some("failed") => Progress::Failed,
         _ => Progress::Running,
@@ -86,12 +88,12 @@ fn report(conversation: &Object<'_>) -> Option<Report> {
     let started_at = started_at.and_then(UtcTime::from_millis);
     let duration = metadata.number("call_duration_secs").map(millis);
     let entries = conversation.objects("transcript");
-    let voicemail = entries.iter().flatten().any(met_voicemail);
+    let voicemail = entries.iter().flatten().copied().any(met_voicemail);
     let transcript: Option<Vec<ReportedTurn>> =
-        entries.map(|entries| entries.iter().filter_map(turn).collect());
-    let failure_reason = failure(progress, voicemail, &metadata, transcript.as_deref());
+        entries.map(|entries| entries.into_iter().filter_map(turn).collect());
+    let failure_reason = failure(progress, voicemail, metadata, transcript.as_deref());
     Some(Report {
-        conversation_id: conversation.text("conversation_id")?,
+        conversation_id: conversation.text("conversation_id")?.to_owned(),
         progress,
         call_sid,
         started_at,
@@ -99,8 +101,14 @@ fn report(conversation: &Object<'_>) -> Option<Report> {
             .zip(duration)
             .map(|(started, duration)| started.plus_millis(duration)),
         failure_reason,
-        summary: conversation.object("analysis").text("transcript_summary"),
-        telephony_call_sid: metadata.object("phone_call").text("call_sid"),
+        summary: conversation
+            .object("analysis")
+            .text("transcript_summary")
+            .map(str::to_owned),
+        telephony_call_sid: metadata
+            .object("phone_call")
+            .text("call_sid")
+            .map(str::to_owned),
         transcript,
     })
 }
@@ -112,7 +120,7 @@ fn report(conversation: &Object<'_>) -> Option<Report> {
 fn failure(
     progress: Progress,
     voicemail: bool,
-    metadata: &Object<'_>,
+    metadata: Object<'_>,
     transcript: Option<&[ReportedTurn]>,
 ) -> Option<String> {
     if progress == Progress::Running {
@@ -124,7 +132,7 @@ fn failure(
     let silent = transcript.is_some_and(<[_]>::is_empty)
         && metadata.number("call_duration_secs") == Some(0.0)
         && metadata.number("accepted_time_unix_secs").is_none();
-    let reason = match (result.as_deref(), progress) {
+    let reason = match (result, progress) {
         (Some("voicemail"), _) => "voicemail",
         (Some("busy"), _) => "busy",
         (Some("no_answer" | "no-answer"), _) => "no-answer",
@@ -132,7 +140,7 @@ fn failure(
         (Some("failed"), _) | (_, Progress::Failed) => {
             let said = metadata.object("error").text("reason");
             let said = said.or_else(|| metadata.text("termination_reason"));
-            return Some(said.unwrap_or_else(|| "unknown".to_owned()));
+            return Some(said.unwrap_or("unknown").to_owned());
         }
         _ if silent => "no-answer",
         _ => return None,
@@ -140,24 +148,24 @@ fn failure(
     Some(reason.to_owned())
 }
 
-fn met_voicemail(entry: &Object<'_>) -> bool {
+fn met_voicemail(entry: Object<'_>) -> bool {
     let results = entry.objects("tool_results").unwrap_or_default();
     results.iter().any(|result| {
         let kind = result.object("result").text("result_type");
-        kind.as_deref() == Some("voicemail_detection_success")
+        kind == Some("voicemail_detection_success")
     })
 }
 
-fn turn(entry: &Object<'_>) -> Option<ReportedTurn> {
+fn turn(entry: Object<'_>) -> Option<ReportedTurn> {
     // SQLite's JSON functions, by which a transcript is written, end a text at U+0000.
-    let storable = |text: String| text.replace('\0', "\u{fffd}");
+    let storable = |text: &str| text.replace('\0', "\u{fffd}");
     let message = storable(entry.text("message")?);
     let original_message = entry.text("original_message").map(storable);
     Some(ReportedTurn {
-        speaker: Speaker::from_elevenlabs(&entry.text("role")?)?,
+        speaker: Speaker::from_elevenlabs(entry.text("role")?)?,
         original_message: original_message.filter(|original| *original != message),
         message,
-        interrupted: entry.is_true("interrupted"),
+        interrupted: entry.flag("interrupted") == Some(true),
         offset_ms: entry.number("time_in_call_secs").map_or(0, millis).max(0),
     })
 }

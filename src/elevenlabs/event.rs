@@ -1,7 +1,7 @@
 //! ElevenLabs' own events, as its post-call webhook delivers them.
 
-use super::conversation::Report;
-use super::lenient::Object;
+use super::conversation::{Report, report};
+use super::lenient::{self, Object};
 use crate::model::UtcTime;
 
 /// The conversation is over and analysed.
@@ -59,7 +59,8 @@ impl Event {
     /// # Errors
     /// [`EventError`] when it is none, or does not say which conversation it is about.
     pub fn parse(json: &str) -> Result<Self, EventError> {
-        let envelope = Object::parse(json).ok_or(EventError::NoEvent)?;
+        let json = lenient::read(json).ok_or(EventError::NoEvent)?;
+        let envelope = Object::of(&json).ok_or(EventError::NoEvent)?;
         let kind = envelope.text("type").ok_or(EventError::NoEvent)?;
         let data = envelope.object("data");
         let conversation_id = data.text("conversation_id").unwrap_or_default();
@@ -68,36 +69,35 @@ impl Event {
             reason = "a float cast saturates; the time only tells events apart"
         )]
         let timestamp = envelope.number("event_timestamp").unwrap_or_default() as i64;
-        let content = match kind.as_str() {
+        let content = match kind {
             TRANSCRIPTION => {
-                let report = Report::parse(envelope.raw("data"));
+                let report = report(data);
                 report.map(|report| Content::Report(Box::new(report)))
             }
             INITIATION_FAILURE if !conversation_id.is_empty() => {
-                Some(Content::Failure(failure(&data, timestamp)))
+                Some(Content::Failure(failure(data, timestamp)))
             }
             INITIATION_FAILURE => None,
             _ => Some(Content::Other),
         };
         Ok(Self {
-            kind,
-            conversation_id,
+            kind: kind.to_owned(),
+            conversation_id: conversation_id.to_owned(),
             timestamp,
             content: content.ok_or(EventError::NoConversation)?,
         })
     }
 }
 
-fn failure(data: &Object<'_>, timestamp: i64) -> InitiationFailure {
+fn failure(data: Object<'_>, timestamp: i64) -> InitiationFailure {
     // What the telephone provider reported; Twilio's fields are in capitals.
     let provider = data.object("metadata").object("body");
     InitiationFailure {
-        reason: data
-            .text("failure_reason")
-            .unwrap_or_else(|| "unknown".to_owned()),
+        reason: data.text("failure_reason").unwrap_or("unknown").to_owned(),
         telephony_call_sid: provider
             .text("CallSid")
-            .or_else(|| provider.text("call_sid")),
+            .or_else(|| provider.text("call_sid"))
+            .map(str::to_owned),
         at: UtcTime::from_millis(timestamp.saturating_mul(1000)),
     }
 }

@@ -3,8 +3,9 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::conversation::Report;
-use super::lenient::Object;
+use super::lenient::{self, Object};
 use super::{ApiAnswer, Client, Transport, TransportError};
+use crate::json::into_text;
 use crate::model::CallSid;
 
 /// How many conversations of one call are looked at; there should be one.
@@ -61,6 +62,7 @@ impl<T: Transport> Client<T> {
     /// reading it. [`Asked::Unknown`] when ElevenLabs has none.
     pub async fn conversation_of(&self, call_sid: &CallSid) -> Asked<Report> {
         let value = utf8_percent_encode(call_sid.as_str(), ESCAPED);
+        let mut seen: Vec<String> = Vec::new();
         for query in [
             format!("user_id={value}"),
             format!("dynamic_variable_params=call_sid%3Aeq%3A{value}"),
@@ -79,6 +81,9 @@ impl<T: Transport> Client<T> {
                 });
             };
             for conversation_id in found.into_iter().take(CANDIDATES) {
+                if seen.contains(&conversation_id) {
+                    continue;
+                }
                 match self.conversation(&conversation_id).await {
                     Asked::Answer(report)
                         if report.call_sid.as_deref() == Some(call_sid.as_str()) =>
@@ -88,6 +93,7 @@ impl<T: Transport> Client<T> {
                     Asked::Answer(_) | Asked::Unknown => {}
                     Asked::NoAnswer(no_answer) => return Asked::NoAnswer(no_answer),
                 }
+                seen.push(conversation_id);
             }
         }
         Asked::Unknown
@@ -96,15 +102,19 @@ impl<T: Transport> Client<T> {
 
 /// The conversations that a page lists; `None` when it is no page.
 fn candidates(body: &str) -> Option<Vec<String>> {
-    let found = Object::parse(body)?.objects("conversations")?;
+    let body = lenient::read(body)?;
+    let found = Object::of(&body)?.objects("conversations")?;
     let ids = found.iter().filter_map(|item| item.text("conversation_id"));
-    Some(ids.collect())
+    Some(ids.map(str::to_owned).collect())
 }
 
 fn told(answer: Result<ApiAnswer, TransportError>) -> Asked<String> {
     let (code, status) = match answer {
         Ok(answer) => match answer.status {
-            200..=299 => return Asked::Answer(answer.body),
+            200..=299 => {
+                let body = into_text(answer.body.into_bytes());
+                return Asked::Answer(body.unwrap_or_default());
+            }
             404 => return Asked::Unknown,
             429 => ("rate_limited", Some(429)),
             status @ 400..=499 => ("refused", Some(status)),

@@ -16,6 +16,7 @@ pub mod worker_transport;
 pub use outbound::{DialOutcome, OutboundCall};
 pub use transport::{ApiAnswer, ApiRequest, Transport, TransportError};
 
+use core::cell::Cell;
 use core::time::Duration;
 
 /// Which of ElevenLabs' two telephony routes places the calls.
@@ -35,6 +36,7 @@ pub struct Client<T> {
     base_url: String,
     api_key: String,
     timeout: Duration,
+    requests: Cell<u32>,
 }
 
 impl<T: Transport> Client<T> {
@@ -45,7 +47,13 @@ impl<T: Transport> Client<T> {
             base_url: base_url.trim_end_matches('/').to_owned(),
             api_key,
             timeout,
+            requests: Cell::default(),
         }
+    }
+
+    /// How many requests it has sent; the platform limits them per invocation.
+    pub fn requests(&self) -> u32 {
+        self.requests.get()
     }
 
     async fn send(
@@ -61,6 +69,7 @@ impl<T: Transport> Client<T> {
             body,
             timeout: self.timeout,
         };
+        self.requests.set(self.requests.get().saturating_add(1));
         self.transport.send(request).await
     }
 }

@@ -2,11 +2,12 @@
 
 use core::fmt::Write;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::lenient::Object;
+use super::lenient::{self, Object};
 use super::{ApiAnswer, Client, Telephony, Transport, TransportError};
-use crate::model::{CallSid, Driver, Violation};
+use crate::json::Json;
+use crate::model::{CallSid, Driver, DriverId, Violation};
 
 /// One call for ElevenLabs to place.
 #[derive(Debug, Clone, Copy)]
@@ -56,31 +57,57 @@ impl<T: Transport> Client<T> {
             Telephony::Twilio => "/v1/convai/twilio/outbound-call",
             Telephony::SipTrunk => "/v1/convai/sip-trunk/outbound-call",
         };
-        let body = request_body(call).to_string();
+        // A plain struct of texts and numbers, which always serialises.
+        let body = serde_json::to_string(&request_body(call)).unwrap_or_default();
         outcome(self.send("POST", path, Some(body)).await)
     }
 }
 
-/// The body of both routes. The six dynamic variables are always there: a variable that the
-/// agent's prompt names and the request lacks fails the start of the conversation.
-fn request_body(call: OutboundCall<'_>) -> Value {
+/// The body of both routes.
+#[derive(Serialize)]
+struct RequestBody<'a> {
+    agent_id: &'a str,
+    agent_phone_number_id: &'a str,
+    to_number: &'a str,
+    conversation_initiation_client_data: ClientData<'a>,
+}
+
+#[derive(Serialize)]
+struct ClientData<'a> {
+    user_id: &'a CallSid,
+    dynamic_variables: DynamicVariables<'a>,
+}
+
+/// All six are always there: a variable that the agent's prompt names and the request lacks
+/// fails the start of the conversation.
+#[derive(Serialize)]
+struct DynamicVariables<'a> {
+    call_sid: &'a CallSid,
+    driver_id: DriverId,
+    driver_name: &'a str,
+    violations: String,
+    violation_count: usize,
+    custom_rules: &'a str,
+}
+
+fn request_body(call: OutboundCall<'_>) -> RequestBody<'_> {
     let driver = call.driver;
-    json!({
-        "agent_id": call.agent_id,
-        "agent_phone_number_id": call.phone_number_id,
-        "to_number": driver.phone_number.as_e164(),
-        "conversation_initiation_client_data": {
-            "user_id": call.call_sid,
-            "dynamic_variables": {
-                "call_sid": call.call_sid,
-                "driver_id": driver.id,
-                "driver_name": driver.name.as_deref().unwrap_or(""),
-                "violations": violations_text(&driver.violations),
-                "violation_count": driver.violations.len(),
-                "custom_rules": driver.custom_rules.as_deref().unwrap_or(""),
-            }
-        }
-    })
+    RequestBody {
+        agent_id: call.agent_id,
+        agent_phone_number_id: call.phone_number_id,
+        to_number: driver.phone_number.as_e164(),
+        conversation_initiation_client_data: ClientData {
+            user_id: call.call_sid,
+            dynamic_variables: DynamicVariables {
+                call_sid: call.call_sid,
+                driver_id: driver.id,
+                driver_name: driver.name.as_deref().unwrap_or(""),
+                violations: violations_text(&driver.violations),
+                violation_count: driver.violations.len(),
+                custom_rules: driver.custom_rules.as_deref().unwrap_or(""),
+            },
+        },
+    }
 }
 
 /// The violations as the agent can read them out: `1. kind: description (time)`, a line each.
@@ -117,8 +144,8 @@ fn outcome(answer: Result<ApiAnswer, TransportError>) -> DialOutcome {
         cause: cause.to_owned(),
     };
     match answer.status {
-        200..=299 => match Object::parse(&answer.body) {
-            Some(body) => accepted(answer.status, &body),
+        200..=299 => match lenient::read(&answer.body).as_ref().and_then(Object::of) {
+            Some(body) => accepted(answer.status, body),
             None => unknown("the answer is not ElevenLabs' JSON"),
         },
         400..=499 => DialOutcome::Rejected {
@@ -131,17 +158,18 @@ fn outcome(answer: Result<ApiAnswer, TransportError>) -> DialOutcome {
 }
 
 /// What a 200 says. The telephone call's name differs between the two routes.
-fn accepted(status: u16, body: &Object<'_>) -> DialOutcome {
-    match (body.raw("success"), body.text("conversation_id")) {
-        ("true", Some(conversation_id)) => DialOutcome::Accepted {
-            conversation_id,
-            telephony_call_sid: body.text("callSid").or_else(|| body.text("sip_call_id")),
+fn accepted(status: u16, body: Object<'_>) -> DialOutcome {
+    match (body.flag("success"), body.text("conversation_id")) {
+        (Some(true), Some(conversation_id)) => DialOutcome::Accepted {
+            conversation_id: conversation_id.to_owned(),
+            telephony_call_sid: body
+                .text("callSid")
+                .or_else(|| body.text("sip_call_id"))
+                .map(str::to_owned),
         },
-        ("false", _) => DialOutcome::Rejected {
+        (Some(false), _) => DialOutcome::Rejected {
             status,
-            message: body
-                .text("message")
-                .unwrap_or_else(|| "no reason given".to_owned()),
+            message: body.text("message").unwrap_or("no reason given").to_owned(),
         },
         _ => DialOutcome::Unknown {
             status: Some(status),
@@ -153,31 +181,38 @@ fn accepted(status: u16, body: &Object<'_>) -> DialOutcome {
 /// ElevenLabs' own words in an error body, whose `detail` has three shapes: an object with a
 /// `message`, a list of validation faults, or a bare text.
 fn error_message(body: &str) -> Option<String> {
-    let body: Value = serde_json::from_str(body).ok()?;
+    let body = lenient::read(body)?;
+    let body = Object::of(&body)?;
     match body.get("detail")? {
-        Value::String(text) => Some(text.clone()),
-        Value::Object(detail) => Some(detail.get("message")?.as_str()?.to_owned()),
-        Value::Array(faults) => {
-            let faults: Vec<_> = faults.iter().filter_map(fault_text).collect();
+        Json::Text(text) => Some(text.clone().into_owned()),
+        Json::Object(detail) => Some(detail.get("message")?.as_text()?.to_owned()),
+        Json::List(_) => {
+            let faults = body.objects("detail")?;
+            let faults: Vec<_> = faults.into_iter().filter_map(fault_text).collect();
             (!faults.is_empty()).then(|| faults.join("; "))
         }
         _ => None,
     }
 }
 
-fn fault_text(fault: &Value) -> Option<String> {
-    let message = fault.get("msg")?.as_str()?;
-    let place: Vec<_> = fault
-        .get("loc")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .map(|part| {
-            part.as_str()
-                .map_or_else(|| part.to_string(), str::to_owned)
-        })
-        .collect();
-    Some(format!("{}: {message}", place.join(".")))
+/// A validation fault: its place, which is a path of names and indexes, and its message.
+fn fault_text(fault: Object<'_>) -> Option<String> {
+    let message = fault.get("msg")?.as_text()?;
+    let mut text = String::new();
+    if let Some(Json::List(place)) = fault.get("loc") {
+        for part in place {
+            if !text.is_empty() {
+                text.push('.');
+            }
+            match part {
+                Json::Text(name) => text.push_str(name),
+                #[expect(clippy::cast_possible_truncation, reason = "an index is whole")]
+                Json::Number(index) => text.push_str(&(*index as i64).to_string()),
+                _ => {}
+            }
+        }
+    }
+    Some(format!("{text}: {message}"))
 }
 
 #[cfg(test)]
@@ -195,13 +230,14 @@ mod tests {
 
     fn variables(driver: &Driver) -> serde_json::Value {
         let call_sid = CallSid::from_text("EL_7_2025-11-21T10:30:00Z");
-        let mut body = request_body(OutboundCall {
+        let body = request_body(OutboundCall {
             call_sid: &call_sid,
             driver,
             agent_id: "agent_1",
             phone_number_id: "phnum_1",
             telephony: Telephony::Twilio,
         });
+        let mut body = serde_json::to_value(body).unwrap();
         assert_eq!(
             body["conversation_initiation_client_data"]["user_id"],
             call_sid.as_str()

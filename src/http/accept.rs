@@ -1,33 +1,53 @@
 //! Which of a resource's forms the client prefers.
 
-/// The one of the media types that an `Accept` header likes best, the first one where it has no
-/// preference or likes none of them.
+use crate::json::Json;
+
+/// The one of the media types that an `Accept` header gives the greatest weight, by the most
+/// specific of its ranges that covers it; the first one where it has no preference or wants none.
 pub fn preferred<'a>(header: Option<&str>, offered: &[&'a str]) -> Option<&'a str> {
-    let first = offered.first().copied();
-    let Some(header) = header else {
-        return first;
-    };
+    let ranges = header.map_or_else(Vec::new, ranges);
     let mut best: Option<(&str, f64)> = None;
-    for range in header.split(',') {
-        let mut parts = range.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default();
-        let weight = parts
-            .find_map(|part| part.strip_prefix("q="))
-            .map_or(1.0, |weight| serde_json::from_str(weight).unwrap_or(0.0));
-        let matching = offered.iter().copied().find(|media_type| {
-            name.eq_ignore_ascii_case(media_type)
-                || name == "*/*"
-                || name
-                    .strip_suffix("/*")
-                    .is_some_and(|kind| media_type.split('/').next() == Some(kind))
+    for media_type in offered {
+        let covering = ranges.iter().filter_map(|(range, weight)| {
+            let specificity = specificity(range, media_type)?;
+            Some((specificity, *weight))
         });
-        if let Some(media_type) = matching
-            && weight > best.map_or(0.0, |(_, weight)| weight)
-        {
+        let weight = covering.max_by_key(|(specificity, _)| *specificity);
+        let weight = weight.map_or(0.0, |(_, weight)| weight);
+        if weight > best.map_or(0.0, |(_, best)| best) {
             best = Some((media_type, weight));
         }
     }
-    best.map(|(media_type, _)| media_type).or(first)
+    best.map(|(media_type, _)| media_type)
+        .or_else(|| offered.first().copied())
+}
+
+/// The ranges of the header in lower case, with their weights.
+fn ranges(header: &str) -> Vec<(String, f64)> {
+    let range = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        let mut parts = text.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_owned();
+        let weight = parts.find_map(|part| part.strip_prefix("q=").map(weight));
+        (name, weight.unwrap_or(1.0))
+    };
+    header.split(',').map(range).collect()
+}
+
+/// How closely a range names a media type; `None` when it does not cover it.
+fn specificity(range: &str, media_type: &str) -> Option<u8> {
+    let kind = media_type.split('/').next();
+    match range.strip_suffix("/*") {
+        Some("*") => Some(0),
+        Some(range) => (Some(range) == kind).then_some(1),
+        None => (range == media_type).then_some(2),
+    }
+}
+
+/// What follows `q=`; one that is no number counts as dislike.
+fn weight(text: &str) -> f64 {
+    let number = Json::read(text.as_bytes()).ok();
+    number.and_then(|number| number.as_number()).unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -46,6 +66,9 @@ mod tests {
             (Some("text/*"), "text/csv"),
             (Some("text/html,*/*;q=0.1"), "application/json"),
             (Some("text/csv;q=0"), "application/json"),
+            (Some("application/json;q=0, */*"), "text/csv"),
+            (Some("application/json;Q=0.1, */*;q=0.9"), "text/csv"),
+            (Some("text/csv, application/json"), "application/json"),
             (Some("image/png"), "application/json"),
             (Some(""), "application/json"),
         ] {

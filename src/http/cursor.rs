@@ -4,7 +4,7 @@
 use crate::store::reading::Position;
 
 /// The longest start time a cursor can hold; every stored one is shorter.
-const LONGEST: usize = 200;
+const LONGEST: usize = 1_000;
 
 pub fn encode(position: &Position) -> String {
     let text = format!("{} {}", position.id, position.call_start_time);
@@ -47,7 +47,7 @@ mod tests {
             "zz",
             "3432203",
             "é",
-            &"20".repeat(200),
+            &"20".repeat(600),
         ] {
             assert_eq!(decode(cursor), None, "{cursor}");
         }

@@ -1,57 +1,130 @@
-//! The Workers runtime's requests and responses.
+//! The Workers runtime's requests and responses, by their JavaScript names: the wrappers around
+//! them would be a twentieth of the bundle.
 
-use futures_util::StreamExt;
-use worker::{Headers, Request, Response, ResponseBuilder};
+use core::fmt;
+
+use worker::js_sys::{Reflect, Uint8Array};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{
+    Headers, ReadableStream, ReadableStreamDefaultReader, Request, Response, ResponseInit,
+};
 
 use super::{Answer, BodyError, Incoming};
 
 /// A request of the Workers runtime.
 #[derive(Debug)]
-pub struct EdgeRequest(pub Request);
+pub struct EdgeRequest {
+    request: Request,
+    headers: Headers,
+    /// What follows scheme and host, the fragment left out.
+    path_and_query: String,
+}
+
+impl EdgeRequest {
+    /// The request as it came.
+    #[must_use]
+    pub fn new(request: Request) -> Self {
+        // Split by hand: a URL parser alone would be a tenth of the bundle, and the runtime has
+        // written this one out by the URL standard.
+        let url = request.url();
+        let url = url.split('#').next().unwrap_or_default();
+        let host_on = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let path_and_query = host_on.find('/').and_then(|at| host_on.get(at..));
+        Self {
+            headers: request.headers(),
+            path_and_query: path_and_query.unwrap_or("/").to_owned(),
+            request,
+        }
+    }
+}
 
 impl Incoming for EdgeRequest {
     fn method(&self) -> String {
-        self.0.method().to_string()
+        self.request.method()
     }
 
     fn path(&self) -> String {
-        self.0.path()
+        let path = self.path_and_query.split('?').next();
+        path.unwrap_or_default().to_owned()
     }
 
     fn query(&self) -> String {
-        // Not through `Request::url`: its parser alone would be a tenth of the bundle.
-        let url = self.0.inner().url();
-        let url = url.split('#').next().unwrap_or_default();
-        url.split_once('?')
-            .map_or_else(String::new, |(_, query)| query.to_owned())
+        let query = self.path_and_query.split_once('?');
+        query.map_or_else(String::new, |(_, query)| query.to_owned())
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        self.0.headers().get(name).ok().flatten()
+        self.headers.get(name).ok().flatten()
     }
 
     async fn body(&mut self, limit: usize) -> Result<Vec<u8>, BodyError> {
-        let broken = |error: worker::Error| BodyError::Broken(error.to_string());
         let announced = self
             .header("content-length")
             .and_then(|length| length.parse::<usize>().ok());
         match announced {
             Some(length) if length > limit => Err(BodyError::TooLarge),
             // The runtime holds a sender to the length it announced.
-            Some(_) => self.0.bytes().await.map_err(broken),
-            None if self.0.inner().body().is_none() => Ok(Vec::new()),
-            None => {
-                let mut stream = self.0.stream().map_err(broken)?;
-                let mut body = Vec::new();
-                while let Some(chunk) = stream.next().await {
-                    body.extend_from_slice(&chunk.map_err(broken)?);
-                    if body.len() > limit {
-                        return Err(BodyError::TooLarge);
-                    }
-                }
-                Ok(body)
-            }
+            Some(_) => whole(&self.request).await.map_err(|error| broken(&error)),
+            None => match self.request.body() {
+                Some(stream) => read_up_to(limit, &stream).await,
+                None => Ok(Vec::new()),
+            },
         }
+    }
+}
+
+async fn whole(request: &Request) -> Result<Vec<u8>, JsValue> {
+    let buffer = JsFuture::from(request.array_buffer()?).await?;
+    Ok(Uint8Array::new(&buffer).to_vec())
+}
+
+/// The body of a sender that announced no length, chunk by chunk.
+async fn read_up_to(limit: usize, stream: &ReadableStream) -> Result<Vec<u8>, BodyError> {
+    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
+    let mut body = Vec::new();
+    while let Some(chunk) = chunk(&reader).await.map_err(|error| broken(&error))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > limit {
+            // Nobody waits for the sender to hear of it.
+            let _ = reader.cancel();
+            return Err(BodyError::TooLarge);
+        }
+    }
+    Ok(body)
+}
+
+/// The next chunk; `None` at the end.
+async fn chunk(reader: &ReadableStreamDefaultReader) -> Result<Option<Vec<u8>>, JsValue> {
+    let read = JsFuture::from(reader.read()).await?;
+    let chunk = Reflect::get(&read, &JsValue::from_str("value"))?;
+    if chunk.is_undefined() {
+        return Ok(None);
+    }
+    Ok(Some(chunk.dyn_into::<Uint8Array>()?.to_vec()))
+}
+
+fn broken(error: &JsValue) -> BodyError {
+    let message = Reflect::get(error, &JsValue::from_str("message")).ok();
+    let message = message.and_then(|message| message.as_string());
+    BodyError::Broken(message.unwrap_or_else(|| "no reason given".to_owned()))
+}
+
+/// The runtime did not take a response.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused;
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the runtime refused the response")
+    }
+}
+
+impl core::error::Error for Refused {}
+
+impl From<JsValue> for Refused {
+    fn from(_: JsValue) -> Self {
+        Self
     }
 }
 
@@ -59,15 +132,17 @@ impl Answer {
     /// The runtime's response.
     ///
     /// # Errors
-    /// [`worker::Error`] when the runtime refuses a header.
-    pub fn into_response(self) -> worker::Result<Response> {
-        let headers = Headers::new();
+    /// [`Refused`] when the runtime refuses a header.
+    pub fn into_response(self) -> Result<Response, Refused> {
+        let headers = Headers::new()?;
         for (name, value) in &self.headers {
             headers.set(name, value)?;
         }
-        let response = ResponseBuilder::new()
-            .with_status(self.status)
-            .with_headers(headers);
-        Ok(response.fixed(self.body.into_bytes()))
+        let init = ResponseInit::new();
+        init.set_status(self.status);
+        init.set_headers(&headers);
+        let mut body = self.body.into_bytes();
+        let response = Response::new_with_opt_u8_array_and_init(Some(&mut body), &init);
+        Ok(response?)
     }
 }

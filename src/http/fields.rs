@@ -1,8 +1,8 @@
 //! Reading a JSON body field by field, naming every fault instead of only the first.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
+use crate::json::{Json, Object};
 use crate::model::{TimeError, UtcTime};
 
 /// What is wrong with one field.
@@ -18,13 +18,13 @@ pub struct Fault {
 #[derive(Debug)]
 pub struct Fields<'a> {
     path: String,
-    object: &'a Map<String, Value>,
+    object: &'a Object<'a>,
 }
 
 impl<'a> Fields<'a> {
     /// The object at this path; the root's path is empty.
-    pub fn of(value: &'a Value, path: String, faults: &mut Vec<Fault>) -> Option<Self> {
-        if let Value::Object(object) = value {
+    pub fn of(value: &'a Json<'a>, path: String, faults: &mut Vec<Fault>) -> Option<Self> {
+        if let Some(object) = value.as_object() {
             return Some(Self { path, object });
         }
         let field = if path.is_empty() {
@@ -57,12 +57,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A field's value; `None` when it is absent or null.
-    pub fn get(&self, name: &str) -> Option<&'a Value> {
-        self.object.get(name).filter(|value| !value.is_null())
+    pub fn get(&self, name: &str) -> Option<&'a Json<'a>> {
+        self.object.get(name)
     }
 
     /// A field that must be there.
-    pub fn required(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&'a Value> {
+    pub fn required(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&'a Json<'a>> {
         let value = self.get(name);
         if value.is_none() {
             self.fault(name, "is required", faults);
@@ -105,10 +105,10 @@ impl<'a> Fields<'a> {
     }
 
     /// A list that may be absent; then it is empty.
-    pub fn list(&self, name: &str, faults: &mut Vec<Fault>) -> &'a [Value] {
+    pub fn list(&self, name: &str, faults: &mut Vec<Fault>) -> &'a [Json<'a>] {
         match self.get(name) {
             None => &[],
-            Some(Value::Array(items)) => items,
+            Some(Json::List(items)) => items,
             Some(_) => {
                 self.fault(name, "must be a list", faults);
                 &[]
@@ -116,8 +116,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn as_text(&self, name: &str, value: &'a Value, faults: &mut Vec<Fault>) -> Option<&'a str> {
-        let text = value.as_str();
+    fn as_text(&self, name: &str, value: &'a Json<'a>, faults: &mut Vec<Fault>) -> Option<&'a str> {
+        let text = value.as_text();
         if text.is_none() {
             self.fault(name, "must be a string", faults);
         }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::answer::About;
 use super::fields::{Fault, Fields};
@@ -11,6 +10,7 @@ use super::problem::Problem;
 use super::record_turn::read_body;
 use super::{Answer, Incoming, Service, auth, json};
 use crate::elevenlabs::{Client, Transport};
+use crate::json::{Json, mended};
 use crate::ledger::place_calls::{PlaceError, Placed, place_calls};
 use crate::model::{
     CallSid, CallStatus, Driver, DriverId, DriverIdError, PhoneNumber, UtcTime, Violation, reason,
@@ -68,7 +68,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
     ) -> Result<Answer, Problem> {
         auth::require_bearer(incoming, &config::api_token(&self.settings)?)?;
         let settings = config::placing(&self.settings)?;
-        let body = read_body(incoming, BODY_LIMIT).await?;
+        let body = mended(read_body(incoming, BODY_LIMIT).await?);
         let request = parse(&json::parse(&body)?)?;
         let access = &settings.access;
         let elevenlabs = Client::new(
@@ -144,7 +144,7 @@ fn placed_call(placed: Placed) -> PlacedCall {
     }
 }
 
-fn parse(body: &Value) -> Result<PlaceCalls, Problem> {
+fn parse(body: &Json<'_>) -> Result<PlaceCalls, Problem> {
     let mut faults = Vec::new();
     match request(body, &mut faults) {
         Some(request) if faults.is_empty() => Ok(request),
@@ -152,7 +152,7 @@ fn parse(body: &Value) -> Result<PlaceCalls, Problem> {
     }
 }
 
-fn request(body: &Value, faults: &mut Vec<Fault>) -> Option<PlaceCalls> {
+fn request(body: &Json<'_>, faults: &mut Vec<Fault>) -> Option<PlaceCalls> {
     let fields = Fields::of(body, String::new(), faults)?;
     let timestamp = fields.required_time("timestamp", faults);
     fields.required("drivers", faults)?;
@@ -220,8 +220,8 @@ fn driver(fields: &Fields<'_>, id: Option<DriverId>, faults: &mut Vec<Fault>) ->
 fn driver_id(fields: &Fields<'_>, faults: &mut Vec<Fault>) -> Option<DriverId> {
     let value = fields.required("driverId", faults)?;
     let id = match value {
-        Value::String(text) => DriverId::parse(text),
-        Value::Number(number) => whole(number).ok_or(DriverIdError).and_then(DriverId::new),
+        Json::Text(text) => DriverId::parse(text),
+        Json::Number(number) => whole(*number).ok_or(DriverIdError).and_then(DriverId::new),
         _ => Err(DriverIdError),
     };
     id.map_err(|error| fields.fault("driverId", error, faults))
@@ -229,16 +229,11 @@ fn driver_id(fields: &Fields<'_>, faults: &mut Vec<Fault>) -> Option<DriverId> {
 }
 
 /// A JSON number as a whole number. JSON does not tell `7` from `7.0`.
-fn whole(number: &serde_json::Number) -> Option<i64> {
-    number.as_i64().or_else(|| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_precision_loss,
-            reason = "only whole numbers up to 2^53 − 1 pass, and those are exact"
-        )]
-        number
-            .as_f64()
-            .filter(|float| float.fract() == 0.0 && float.abs() <= DriverId::MAX as f64)
-            .map(|float| float as i64)
-    })
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "only whole numbers up to 2^53 − 1 pass, and those are exact"
+)]
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() <= DriverId::MAX as f64).then_some(number as i64)
 }

@@ -5,10 +5,11 @@ use serde::Serialize;
 use super::answer::About;
 use super::problem::Problem;
 use super::record_turn::read_body;
-use super::{Answer, Incoming, Service, json};
+use super::{Answer, Incoming, Service};
 use crate::elevenlabs::Transport;
 use crate::elevenlabs::event::{Event, EventError};
 use crate::elevenlabs::signature;
+use crate::json::into_text;
 use crate::ledger::settle::receive_event;
 use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
@@ -37,7 +38,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         if !signature::is_valid(&header, &body, &secrets, self.runtime.now()) {
             return Err(Problem::InvalidSignature);
         }
-        let body = json::text(body)?;
+        let body = into_text(body).ok_or_else(|| Problem::invalid("The body is not UTF-8."))?;
         let event = Event::parse(&body).map_err(|error| {
             Problem::invalid(match error {
                 EventError::NoEvent => "The body is no event: a JSON object with a type.",

@@ -1,13 +1,13 @@
 //! `POST /webhooks/elevenlabs/transcription`: one spoken turn.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::answer::About;
 use super::fields::{Fault, Fields};
 use super::problem::Problem;
 use super::{Answer, BodyError, Incoming, Service, auth, json};
 use crate::elevenlabs::Transport;
+use crate::json::{Json, mended};
 use crate::ledger::record_turn::{RecordError, Recorded, record_turn};
 use crate::model::{CallSid, NewTurn, Speaker};
 use crate::platform::Runtime;
@@ -40,7 +40,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         if let Some(token) = config::webhook_token(&self.settings) {
             auth::require_bearer(incoming, &token)?;
         }
-        let body = read_body(incoming, BODY_LIMIT).await?;
+        let body = mended(read_body(incoming, BODY_LIMIT).await?);
         let turn = parse(&json::parse(&body)?)?;
         let recorded = record_turn(&self.store, &self.runtime, &turn).await;
         let call_sid = || turn.call_sid.to_string();
@@ -83,7 +83,7 @@ pub(super) async fn read_body(
     })
 }
 
-fn parse(body: &Value) -> Result<NewTurn, Problem> {
+fn parse(body: &Json<'_>) -> Result<NewTurn, Problem> {
     let mut faults = Vec::new();
     match turn(body, &mut faults) {
         Some(turn) if faults.is_empty() => Ok(turn),
@@ -91,7 +91,7 @@ fn parse(body: &Value) -> Result<NewTurn, Problem> {
     }
 }
 
-fn turn(body: &Value, faults: &mut Vec<Fault>) -> Option<NewTurn> {
+fn turn(body: &Json<'_>, faults: &mut Vec<Fault>) -> Option<NewTurn> {
     let fields = Fields::of(body, String::new(), faults)?;
     let call_sid = fields.required_words("call_sid", faults);
     let speaker = fields.required_text("speaker", faults).and_then(|role| {

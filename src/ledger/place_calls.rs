@@ -4,7 +4,7 @@ use core::fmt;
 
 use futures_util::{StreamExt, stream};
 
-use super::settle::apply_waiting;
+use super::settle::{WAITING_PER_REQUEST, apply_waiting};
 use crate::elevenlabs::{Client, DialOutcome, OutboundCall, Transport};
 use crate::model::{CallSid, CallStatus, Driver, UtcTime, reason};
 use crate::platform::config::Placing;
@@ -215,7 +215,13 @@ impl<D: Database, R: Runtime, T: Transport> Desk<'_, D, R, T> {
                     .await?;
                 // The conversation was over before ElevenLabs answered.
                 if events_wait {
-                    apply_waiting(self.store, self.runtime, conversation_id).await;
+                    apply_waiting(
+                        self.store,
+                        self.runtime,
+                        conversation_id,
+                        WAITING_PER_REQUEST,
+                    )
+                    .await;
                 }
                 return Ok(state);
             }

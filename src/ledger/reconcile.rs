@@ -6,7 +6,7 @@ use super::settle::{Applied, Evidence, apply_waiting, settle};
 use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::lookup::{Asked, NoAnswer};
 use crate::elevenlabs::{Client, Transport};
-use crate::model::{CallStatus, UtcTime, reason};
+use crate::model::{CallSid, CallStatus, UtcTime, reason};
 use crate::platform::Runtime;
 use crate::platform::config::{self, NotConfigured, Settings};
 use crate::platform::log::{Level, Line, Reconciled};
@@ -15,13 +15,18 @@ use crate::store::{Database, DatabaseError, Store};
 
 /// How many waiting events one run tries.
 const EVENTS_PER_RUN: i64 = 4;
+/// How many events of one conversation are applied as one piece of work.
+const WAITING_AT_ONCE: i64 = 2;
 /// How many calls one run asks about.
 const CALLS_PER_RUN: i64 = 8;
 /// No new piece of work begins after so many statements: the free plan allows 50 for one run,
-/// and no piece needs more than the rest. Clearing texts needs nine.
+/// and no piece needs more than the rest. Clearing texts needs ten.
 const STATEMENTS_BEFORE_LAST_CALL: u32 = 24;
 /// The same before clearing texts.
 const STATEMENTS_BEFORE_CLEARING: u32 = 40;
+/// No new call is asked about after so many requests to ElevenLabs: the free plan allows 50, and
+/// one call needs at most eight.
+const REQUESTS_BEFORE_LAST_CALL: u32 = 42;
 /// An event whose call never appears belongs to somebody else's call.
 const EVENT_EXPIRES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// When ElevenLabs answers, but names no outcome, for so long, there will be none.
@@ -118,7 +123,7 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
             let key = access.api_key.clone();
             Client::new(transport, &access.base_url, key, access.timeout)
         });
-        self.try_events(elevenlabs.as_ref()).await?;
+        let unanswered = self.try_events(elevenlabs.as_ref()).await?;
         access?;
         let Some(elevenlabs) = elevenlabs else {
             return Ok(());
@@ -127,19 +132,23 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
         let before = earlier(self.runtime.now(), after);
         let calls = self.store.unsettled_calls(before, CALLS_PER_RUN).await?;
         for call in calls {
-            if self.store.usage().statements > STATEMENTS_BEFORE_LAST_CALL {
+            if self.store.usage().statements > STATEMENTS_BEFORE_LAST_CALL
+                || elevenlabs.requests() > REQUESTS_BEFORE_LAST_CALL
+            {
                 break;
             }
             self.ask(&elevenlabs, &call).await?;
         }
-        Ok(())
+        unanswered.map_or(Ok(()), |no_answer| Err(Stop::ElevenLabs(no_answer)))
     }
 
-    /// Tries the events that wait. One that was too large to keep whole is asked for.
+    /// Tries the events that wait. One that was too large to keep whole is asked for; that
+    /// ElevenLabs does not tell about it must not keep the calls from being asked about.
     async fn try_events<T: Transport>(
         &mut self,
         elevenlabs: Option<&Client<T>>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<NoAnswer>, Stop> {
+        let mut unanswered = None;
         let now = self.runtime.now();
         let waiting = self
             .store
@@ -159,12 +168,25 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
             match elevenlabs {
                 Some(elevenlabs) if !event.has_payload => {
                     let asked = elevenlabs.conversation(&event.conversation_id).await;
-                    self.use_answer(asked, Some(event.id)).await?;
+                    match self.use_answer(asked, Some(event.id)).await {
+                        Err(Stop::ElevenLabs(no_answer)) => unanswered = Some(no_answer),
+                        used => {
+                            used?;
+                        }
+                    }
                 }
-                _ => apply_waiting(self.store, self.runtime, &event.conversation_id).await,
+                _ => {
+                    apply_waiting(
+                        self.store,
+                        self.runtime,
+                        &event.conversation_id,
+                        WAITING_AT_ONCE,
+                    )
+                    .await
+                }
             }
         }
-        Ok(())
+        Ok(unanswered)
     }
 
     async fn ask<T: Transport>(
@@ -190,16 +212,7 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
             Asked::NoAnswer(_) => waited(NO_ANSWER_AFTER).then_some(reason::NO_OUTCOME),
         };
         if let Some(failure_reason) = give_up {
-            if self.store.fail_unsettled(call, failure_reason, now).await? {
-                self.done.calls_settled += 1;
-                self.runtime.log(&Line {
-                    call_sid: Some(call.call_sid.to_string()),
-                    conversation_id: call.conversation_id.clone(),
-                    code: Some(failure_reason.to_owned()),
-                    ..Line::new("call_settled")
-                });
-            }
-            return Ok(());
+            return self.give_up(call, failure_reason).await;
         }
         if let Asked::Answer(report) = &asked
             && !report.is_final()
@@ -209,18 +222,42 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
             // Still talking, as is on record.
             return Ok(());
         }
-        self.use_answer(asked, None).await
+        let settled = self.use_answer(asked, None).await?;
+        // The conversation that names this call is on record as another call's.
+        if settled.is_some_and(|settled| settled != call.call_sid) && waited(NO_OUTCOME_AFTER) {
+            return self.give_up(call, reason::NO_OUTCOME).await;
+        }
+        Ok(())
     }
 
-    /// Settles, or links, the call of a conversation by ElevenLabs' answer.
+    async fn give_up(
+        &mut self,
+        call: &UnsettledCall,
+        failure_reason: &'static str,
+    ) -> Result<(), Stop> {
+        let now = self.runtime.now();
+        if self.store.fail_unsettled(call, failure_reason, now).await? {
+            self.done.calls_settled += 1;
+            self.runtime.log(&Line {
+                call_sid: Some(call.call_sid.to_string()),
+                conversation_id: call.conversation_id.clone(),
+                code: Some(failure_reason.to_owned()),
+                ..Line::new("call_settled")
+            });
+        }
+        Ok(())
+    }
+
+    /// Settles, or links, the call of a conversation by ElevenLabs' answer, and says which call
+    /// that is.
     async fn use_answer(
         &mut self,
         asked: Asked<Report>,
         event_id: Option<i64>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<CallSid>, Stop> {
         let report = match asked {
             Asked::Answer(report) => report,
-            Asked::Unknown => return Ok(()),
+            Asked::Unknown => return Ok(None),
             Asked::NoAnswer(no_answer) => return Err(Stop::ElevenLabs(no_answer)),
         };
         let event_id = event_id.filter(|_| report.is_final());
@@ -229,6 +266,7 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
             .store
             .get_by_conversation_id(&report.conversation_id, call_sid)
             .await?;
+        let settled = case.as_ref().map(|case| case.call.call_sid.clone());
         let evidence = Evidence::Report(&report);
         let applied = settle(self.store, self.runtime, case, evidence, event_id).await?;
         if applied == Applied::Applied && report.is_final() {
@@ -236,9 +274,15 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
         }
         // What waits for this conversation can be applied now that its call is linked.
         if !report.is_final() {
-            apply_waiting(self.store, self.runtime, &report.conversation_id).await;
+            apply_waiting(
+                self.store,
+                self.runtime,
+                &report.conversation_id,
+                WAITING_AT_ONCE,
+            )
+            .await;
         }
-        Ok(())
+        Ok(settled)
     }
 
     async fn clear(&mut self, settings: &impl Settings) -> Result<(), Stop> {

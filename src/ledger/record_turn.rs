@@ -1,6 +1,6 @@
 //! Recording a spoken turn: once, and under the next number.
 
-use super::settle::apply_waiting;
+use super::settle::{WAITING_PER_REQUEST, apply_waiting};
 use super::transcript::{has_words, insert_by_time};
 use crate::model::{NewTurn, Origin, StoredTurn};
 use crate::platform::Runtime;
@@ -10,7 +10,7 @@ use crate::store::{Database, DatabaseError, Store};
 
 /// How often a turn is tried before giving up. Each further try follows from what another
 /// request did to the same call in between.
-const MAX_ROUNDS: usize = 8;
+const MAX_ROUNDS: usize = 40;
 
 /// A turn that is in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub async fn record_turn<D: Database, R: Runtime>(
                 let linked = store.link_and_save_transcription(turn, named, runtime.now());
                 let linked = linked.await?;
                 if linked.events_wait {
-                    apply_waiting(store, runtime, named).await;
+                    apply_waiting(store, runtime, named, WAITING_PER_REQUEST).await;
                 }
                 linked.saved
             }
@@ -84,15 +84,25 @@ pub async fn record_turn<D: Database, R: Runtime>(
                 return Err(RecordError::OtherConversation);
             }
             (Some(_), _, Some((transcription_id, sequence_number))) => {
-                return Ok(Recorded::Repeat(SavedTurn {
+                let saved = SavedTurn {
                     transcription_id,
                     sequence_number,
-                }));
+                };
+                // One that stood only in ElevenLabs' transcript is taken, so that no other is.
+                if found.origin != Some(Origin::Transcript)
+                    || store
+                        .claim_transcript_turn(saved.transcription_id, turn)
+                        .await?
+                {
+                    return Ok(Recorded::Repeat(saved));
+                }
+                None
             }
             (Some(known), _, None) if found.transcript_revision > 0 => {
                 if let Some(recorded) = fit(store, runtime, turn, known).await? {
                     return Ok(recorded);
                 }
+                pause(runtime).await;
                 None
             }
             // The call was linked between the two queries.
@@ -102,6 +112,14 @@ pub async fn record_turn<D: Database, R: Runtime>(
     Err(RecordError::Store(DatabaseError::new(
         "the turn could be neither stored nor found",
     )))
+}
+
+/// Lets other late turns of the same call go first, for up to a tenth of a second.
+async fn pause(runtime: &impl Runtime) {
+    let millis = runtime
+        .random()
+        .map_or(50, |bits| u64::from(bits[0]) * 100 / 255);
+    runtime.sleep(millis).await;
 }
 
 /// Finds a late turn's place among the turns of a settled call. `None` when another request
@@ -117,9 +135,11 @@ async fn fit<D: Database, R: Runtime>(
     };
     let said_at = turn.timestamp.as_millis();
     // An equal turn may have taken its place since the database was asked for one.
-    let equal = case.turns.iter().find(|stored| {
+    let mut posted = case.turns.iter();
+    let equal = posted.find(|stored| {
         let words = [Some(&stored.message), stored.original_text.as_ref()];
-        stored.speaker == turn.speaker
+        stored.origin != Origin::Transcript
+            && stored.speaker == turn.speaker
             && stored.timestamp.time() == Some(turn.timestamp)
             && words.contains(&Some(&turn.message))
     });

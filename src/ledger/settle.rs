@@ -106,8 +106,10 @@ pub async fn receive_event<D: Database, R: Runtime>(
     let Some(evidence) = evidence else {
         return Ok(Applied::Ignored);
     };
-    if kept.outcome != "kept" {
-        return Ok(Applied::AlreadyApplied);
+    match kept.outcome.as_str() {
+        "kept" => {}
+        "applied" => return Ok(Applied::AlreadyApplied),
+        _ => return Ok(Applied::Ignored),
     }
     match settle(store, runtime, case, evidence, Some(kept.id)).await {
         Ok(applied) => Ok(applied),
@@ -257,7 +259,11 @@ fn judge_report(case: &Case, report: &Report, unchanged: Settled, now: UtcTime) 
             .map(StoredTime::from)
             .or(unchanged.call_end_time)
             .or_else(|| Some(now.into())),
-        summary: report.summary.clone().or(unchanged.summary),
+        summary: report
+            .summary
+            .clone()
+            .filter(|_| !cleared)
+            .or(unchanged.summary),
         telephony_call_sid: unchanged
             .telephony_call_sid
             .or_else(|| report.telephony_call_sid.clone()),
@@ -302,14 +308,18 @@ fn log_settled(runtime: &impl Runtime, case: &Case, settled: &Settled) {
     });
 }
 
-/// Applies the events that wait for this conversation, now that its call is on record. What does
+/// How many waiting events a request applies when it links their call.
+pub const WAITING_PER_REQUEST: i64 = 5;
+
+/// Applies so many of the events that wait for this conversation, now that its call is on record. What does
 /// not succeed is left to the reconciler.
 pub async fn apply_waiting<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
     conversation_id: &str,
+    limit: i64,
 ) {
-    let waiting = store.waiting_events(conversation_id).await;
+    let waiting = store.waiting_events(conversation_id, limit).await;
     for (id, payload) in waiting.unwrap_or_default() {
         // Without its payload only ElevenLabs can tell; that is the reconciler's part.
         let Some(event) = payload.and_then(|payload| Event::parse(&payload).ok()) else {

@@ -10,7 +10,8 @@
 //! 3. Each reported turn takes its place in ElevenLabs' order, with ElevenLabs' text. A stored
 //!    one keeps its id and its time; a missing one is inserted at the conversation's start plus
 //!    its offset.
-//! 4. A stored turn that ElevenLabs does not have is kept, after the last turn that is not later.
+//! 4. A posted turn that ElevenLabs does not have is kept, after the last turn that is not later.
+//!    One that nobody posted, of an earlier version of ElevenLabs' transcript, goes with it.
 //! 5. All are numbered 1…n.
 
 use std::collections::HashMap;
@@ -61,17 +62,18 @@ pub fn arrange(
     let pairs = pair(stored, reported, started_at);
     let mut partner: HashMap<usize, &StoredTurn> = HashMap::new();
     let mut left: Vec<&StoredTurn> = Vec::new();
+    let mut arrangement = Arrangement::default();
     for (stored, reported) in stored.iter().zip(pairs) {
         match reported {
             Some(reported) => {
                 partner.insert(reported, stored);
             }
+            None if stored.origin == Origin::Transcript => arrangement.removed.push(stored.id),
             None => left.push(stored),
         }
     }
     left.sort_unstable_by_key(|turn| (time(turn, started_at), turn.sequence_number));
     let mut left = left.into_iter().peekable();
-    let mut arrangement = Arrangement::default();
     let mut place = 0;
     for (index, turn) in reported.iter().enumerate() {
         let inserted_at = started_at.plus_millis(turn.offset_ms);

@@ -1,11 +1,11 @@
 //! Turns as they are stored, and what changes in them when ElevenLabs' transcript has come.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Speaker, StoredTime, UtcTime};
 
 /// Where a stored turn comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// It was posted as it was said.
@@ -16,8 +16,21 @@ pub enum Origin {
     Unreported,
 }
 
+impl Origin {
+    /// Reads the word in the database.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "posted" => Some(Self::Posted),
+            "transcript" => Some(Self::Transcript),
+            "unreported" => Some(Self::Unreported),
+            _ => None,
+        }
+    }
+}
+
 /// A turn as it is stored, with what arranging needs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTurn {
     /// Its number in the whole ledger.
     pub id: i64,
@@ -70,6 +83,8 @@ pub struct Arrangement {
     pub moved: Vec<(i64, i64)>,
     /// Stored turns with another text or origin.
     pub rewritten: Vec<RewrittenTurn>,
+    /// Turns of an earlier version of ElevenLabs' transcript that nobody posted.
+    pub removed: Vec<i64>,
     /// Turns that are missing.
     pub inserted: Vec<InsertedTurn>,
 }
@@ -78,6 +93,9 @@ impl Arrangement {
     /// Whether everything is as it should be.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.moved.is_empty() && self.rewritten.is_empty() && self.inserted.is_empty()
+        self.moved.is_empty()
+            && self.rewritten.is_empty()
+            && self.removed.is_empty()
+            && self.inserted.is_empty()
     }
 }

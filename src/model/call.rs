@@ -1,11 +1,11 @@
 //! One call attempt.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{CallSid, StoredTime};
 
 /// Where a call stands. `completed` and `failed` are terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallStatus {
     /// Recorded, perhaps ringing, perhaps talking.
@@ -59,7 +59,7 @@ pub mod reason {
 }
 
 /// One call as it is on record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Call {
     /// The row's number; it never changes.
     pub id: i64,

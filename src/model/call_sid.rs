@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{DriverId, UtcTime};
 
@@ -11,7 +11,7 @@ use super::{DriverId, UtcTime};
 /// A placed call is named after its driver and the request's timestamp in UTC
 /// (`EL_12345_2025-11-21T10:30:00Z`), so the same request always means the same call. Calls
 /// older than the name were given `EL_{driver}_{epoch seconds}` by migration 0002.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct CallSid(String);
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Timelike, Utc};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 /// A point in time in UTC, years 0000 to 9999.
 ///
@@ -68,10 +68,13 @@ impl UtcTime {
         self.0.timestamp_millis()
     }
 
-    /// This time moved by so many milliseconds, held within the range.
+    /// This time moved by so many milliseconds, as far as the range goes.
     #[must_use]
     pub fn plus_millis(self, millis: i64) -> Self {
-        Self::from_millis(self.as_millis().saturating_add(millis)).unwrap_or(self)
+        const FIRST: i64 = -62_167_219_200_000; // 0000-01-01T00:00:00Z
+        const LAST: i64 = 253_402_300_799_999; // 9999-12-31T23:59:59.999Z
+        let moved = self.as_millis().saturating_add(millis).clamp(FIRST, LAST);
+        Self::from_millis(moved).unwrap_or(self)
     }
 
     /// UTC to the second, with a fraction only when there is one: the form inside a `call_sid`.
@@ -101,23 +104,21 @@ impl Serialize for UtcTime {
     }
 }
 
-impl<'de> Deserialize<'de> for UtcTime {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
-
 /// A time as the database has it. Serialised in [`UtcTime`]'s form where it can be read, else as
 /// it is.
 ///
 /// Rows older than the ledger may hold other spellings (`2025-11-21 10:30:05`); one that cannot
 /// be read must not make its whole page unreadable.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTime(String);
 
 impl StoredTime {
+    /// The time that the database has in this spelling.
+    #[must_use]
+    pub const fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// The time, if it can be read.
     #[must_use]
     pub fn time(&self) -> Option<UtcTime> {
@@ -191,6 +192,20 @@ mod tests {
         for text in ["9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"] {
             assert_eq!(UtcTime::parse(text), Err(TimeError::OutOfRange), "{text}");
         }
+    }
+
+    #[test]
+    fn a_moved_time_stops_at_the_ends_of_the_range() {
+        let time = UtcTime::parse("2025-11-21T10:30:00Z").unwrap();
+        assert_eq!(
+            time.plus_millis(i64::MIN).to_string(),
+            "0000-01-01T00:00:00.000Z"
+        );
+        assert_eq!(
+            time.plus_millis(i64::MAX).to_string(),
+            "9999-12-31T23:59:59.999Z"
+        );
+        assert_eq!(time.plus_millis(-1).to_string(), "2025-11-21T10:29:59.999Z");
     }
 
     #[test]

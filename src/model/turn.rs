@@ -1,11 +1,11 @@
 //! What was said.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{CallSid, StoredTime, UtcTime};
 
 /// Who spoke. ElevenLabs calls the person on the phone `user`; the ledger says `driver`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Speaker {
     /// The voice agent.
@@ -21,6 +21,16 @@ impl Speaker {
         match role {
             "agent" => Some(Self::Agent),
             "user" => Some(Self::Driver),
+            _ => None,
+        }
+    }
+
+    /// Reads the word of [`Speaker::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "agent" => Some(Self::Agent),
+            "driver" => Some(Self::Driver),
             _ => None,
         }
     }
@@ -51,7 +61,7 @@ pub struct NewTurn {
 }
 
 /// One stored turn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Turn {
     /// The turn's number in the whole ledger; it never changes.
     pub transcription_id: i64,

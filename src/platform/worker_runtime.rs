@@ -12,8 +12,12 @@ pub struct WorkerRuntime;
 
 impl Runtime for WorkerRuntime {
     fn now(&self) -> UtcTime {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whole milliseconds, far from the range's end"
+        )]
+        let millis = worker::js_sys::Date::now() as i64;
         // `Date` never leaves the range; the fallback keeps this free of panics.
-        let millis = i64::try_from(worker::Date::now().as_millis()).unwrap_or_default();
         UtcTime::from_millis(millis).unwrap_or(UtcTime::EPOCH)
     }
 

@@ -1,9 +1,7 @@
 //! Calls on record.
 
-use serde::Deserialize;
-
 use super::events::any_waiting;
-use super::{Database, DatabaseError, Statement, Store};
+use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
 use crate::model::{Call, CallSid, CallStatus, DriverId, UtcTime};
 use crate::platform::Runtime;
 
@@ -24,7 +22,7 @@ pub struct NewCall {
 }
 
 /// What the record says of a call, as far as placing it goes.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallState {
     /// Its name.
     pub call_sid: CallSid,
@@ -35,8 +33,38 @@ pub struct CallState {
     /// Why it failed.
     pub failure_reason: Option<String>,
     /// Whether the row carries the `dial_token` asked with: only then may the asker dial.
-    #[serde(default, deserialize_with = "super::from_sql_bool")]
     pub mine: bool,
+}
+
+impl FromRow for CallState {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            call_sid: row.call_sid()?,
+            conversation_id: row.optional_text("conversation_id")?,
+            status: row.word("status", CallStatus::parse)?,
+            failure_reason: row.optional_text("failure_reason")?,
+            mine: row.optional_integer("mine")? == Some(1),
+        })
+    }
+}
+
+impl FromRow for Call {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            id: row.integer("id")?,
+            call_sid: row.call_sid()?,
+            conversation_id: row.optional_text("conversation_id")?,
+            driver_id: row.optional_integer("driver_id")?,
+            status: row.word("status", CallStatus::parse)?,
+            failure_reason: row.optional_text("failure_reason")?,
+            call_start_time: row.time("call_start_time")?,
+            call_end_time: row.optional_time("call_end_time")?,
+            summary: row.optional_text("summary")?,
+            created_at: row.time("created_at")?,
+            updated_at: row.time("updated_at")?,
+            turn_count: row.integer("turn_count")?,
+        })
+    }
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {

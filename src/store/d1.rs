@@ -4,13 +4,13 @@
 //! unwraps (`prepare`) and crosses into JavaScript once per column. Here a result crosses once,
 //! as JSON text.
 
-use serde::Deserialize;
 use worker::js_sys::{Array, JSON, Object, Reflect};
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::types::{D1Database, D1PreparedStatement, D1Result};
 
 use super::{Database, DatabaseError, Param, ResultSet, Statement};
+use crate::json::Json;
 
 /// D1 behind a binding of the worker's environment.
 #[derive(Debug)]
@@ -84,33 +84,29 @@ fn js_value(param: &Param) -> JsValue {
     }
 }
 
-/// The part of a result's `meta` that is billed.
-#[derive(Deserialize)]
-struct Meta {
-    #[serde(default)]
-    rows_read: f64,
-    #[serde(default)]
-    rows_written: f64,
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "counts of rows; a float cast saturates"
-)]
 fn result_set(result: &D1Result) -> Result<ResultSet, JsValue> {
     let rows = match result.results()? {
         Some(rows) if rows.length() > 0 => json(&rows)?,
         _ => String::new(),
     };
-    let meta = json(&result.meta()?)
-        .ok()
-        .and_then(|meta| serde_json::from_str::<Meta>(&meta).ok());
+    let meta = json(&result.meta()?).unwrap_or_default();
+    let meta = Json::read(meta.as_bytes()).unwrap_or_default();
     Ok(ResultSet {
         rows,
-        rows_read: meta.as_ref().map_or(0, |meta| meta.rows_read as u64),
-        rows_written: meta.as_ref().map_or(0, |meta| meta.rows_written as u64),
+        rows_read: count(&meta, "rows_read"),
+        rows_written: count(&meta, "rows_written"),
     })
+}
+
+/// A number in a result's `meta`, by which it is billed; 0 where there is none.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a count of rows; a float cast saturates"
+)]
+fn count(meta: &Json<'_>, name: &str) -> u64 {
+    let number = meta.as_object().and_then(|meta| meta.get(name));
+    number.and_then(Json::as_number).unwrap_or(0.0) as u64
 }
 
 fn json(value: &Object) -> Result<String, JsValue> {

@@ -4,7 +4,7 @@ use core::fmt;
 use core::future::Future;
 use std::borrow::Cow;
 
-use serde::de::DeserializeOwned;
+use super::row::{FromRow, Row};
 
 /// One SQL statement with its parameters `?1`, `?2`, …
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,12 +95,12 @@ impl ResultSet {
     ///
     /// # Errors
     /// A permanent [`DatabaseError`] when a row has not the shape of `T`.
-    pub fn rows<T: DeserializeOwned>(&self) -> Result<Vec<T>, DatabaseError> {
-        if self.rows.is_empty() {
+    pub fn rows<T: FromRow>(&self) -> Result<Vec<T>, DatabaseError> {
+        if !self.has_rows() {
             return Ok(Vec::new());
         }
-        serde_json::from_str(&self.rows)
-            .map_err(|error| DatabaseError::new(format!("unexpected row shape: {error}")))
+        let mut rows = Row::all(&self.rows)?;
+        rows.iter_mut().map(T::from_row).collect()
     }
 }
 

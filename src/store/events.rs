@@ -1,8 +1,6 @@
 //! ElevenLabs' events that wait to be applied.
 
-use serde::Deserialize;
-
-use super::{Database, DatabaseError, Statement, Store};
+use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
 use crate::model::UtcTime;
 use crate::platform::Runtime;
 
@@ -10,7 +8,7 @@ use crate::platform::Runtime;
 const APPLIED_TYPES: &str = "('post_call_transcription', 'call_initiation_failure')";
 
 /// An event that waits, without its payload.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingEvent {
     /// The row's number.
     pub id: i64,
@@ -19,19 +17,43 @@ pub struct WaitingEvent {
     /// When it came.
     pub received_at: UtcTime,
     /// Whether it is kept whole.
-    #[serde(deserialize_with = "super::from_sql_bool")]
     pub has_payload: bool,
 }
 
-#[derive(Deserialize)]
+impl FromRow for WaitingEvent {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            id: row.integer("id")?,
+            conversation_id: row.text("conversation_id")?,
+            received_at: row.word("received_at", |text| UtcTime::parse(text).ok())?,
+            has_payload: row.integer("has_payload")? == 1,
+        })
+    }
+}
+
 struct Payload {
     id: i64,
     payload: Option<String>,
 }
 
-#[derive(Deserialize)]
+impl FromRow for Payload {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            id: row.integer("id")?,
+            payload: row.optional_text("payload")?,
+        })
+    }
+}
+
 struct Outcome {
     outcome: String,
+}
+
+impl FromRow for Outcome {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        let outcome = row.text("outcome")?;
+        Ok(Self { outcome })
+    }
 }
 
 /// Asks whether events wait for a conversation (`?1`).
@@ -44,19 +66,21 @@ pub(super) fn any_waiting(conversation_id: &str) -> Statement {
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// The waiting events of a conversation with their payloads, oldest first. One round trip.
+    /// So many waiting events of a conversation with their payloads, oldest first. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
     pub async fn waiting_events(
         &self,
         conversation_id: &str,
+        limit: i64,
     ) -> Result<Vec<(i64, Option<String>)>, DatabaseError> {
         let select = Statement::new(format!(
             "SELECT id, payload FROM elevenlabs_events WHERE conversation_id = ?1 \
-             AND type IN {APPLIED_TYPES} AND outcome = 'kept' ORDER BY id LIMIT 5"
+             AND type IN {APPLIED_TYPES} AND outcome = 'kept' ORDER BY id LIMIT ?2"
         ))
-        .bind(conversation_id);
+        .bind(conversation_id)
+        .bind(limit);
         let rows: Vec<Payload> = self.run_one(select).await?.rows()?;
         Ok(rows.into_iter().map(|row| (row.id, row.payload)).collect())
     }

@@ -12,12 +12,14 @@ pub mod events;
 pub mod reading;
 pub mod reconciling;
 pub mod retention;
+mod row;
 pub mod settlement;
 pub mod turns;
 
 use core::cell::Cell;
 
 pub use database::{Database, DatabaseError, Param, ResultSet, Statement};
+pub use row::{FromRow, Row};
 
 use crate::platform::Runtime;
 
@@ -115,9 +117,4 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
         self.usage.set(usage);
     }
-}
-
-/// Reads SQLite's 0 or 1.
-fn from_sql_bool<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(<i64 as serde::Deserialize>::deserialize(deserializer)? != 0)
 }

@@ -1,10 +1,8 @@
 //! Reading calls and transcriptions, each in one round trip.
 
-use serde::Deserialize;
-
 use super::calls::CALL_COLUMNS;
-use super::{Database, DatabaseError, Param, Statement, Store};
-use crate::model::{Call, CallSid, CallStatus, DriverId, Turn, UtcTime};
+use super::{Database, DatabaseError, FromRow, Param, Row, Statement, Store};
+use crate::model::{Call, CallSid, CallStatus, DriverId, Speaker, Turn, UtcTime};
 use crate::platform::Runtime;
 
 /// Which calls a list shows. All bounds hold together.
@@ -42,10 +40,30 @@ pub struct Transcription {
     pub turns: Vec<Turn>,
 }
 
-#[derive(Deserialize)]
 struct Heading {
     call_sid: CallSid,
     conversation_id: Option<String>,
+}
+
+impl FromRow for Heading {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            call_sid: row.call_sid()?,
+            conversation_id: row.optional_text("conversation_id")?,
+        })
+    }
+}
+
+impl FromRow for Turn {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            transcription_id: row.integer("transcription_id")?,
+            sequence_number: row.integer("sequence_number")?,
+            speaker: row.word("speaker", Speaker::parse)?,
+            message: row.text("message")?,
+            timestamp: row.time("timestamp")?,
+        })
+    }
 }
 
 /// The list's statement. Each filter has an index that ends in the start time and the id, so the

@@ -1,13 +1,11 @@
 //! Calls that no event has settled.
 
-use serde::Deserialize;
-
-use super::{Database, DatabaseError, Statement, Store};
+use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
 use crate::model::{CallSid, CallStatus, StoredTime, UtcTime};
 use crate::platform::Runtime;
 
 /// A call that is in progress, or whose dial got no clear answer.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnsettledCall {
     /// The row's number.
     pub id: i64,
@@ -30,6 +28,19 @@ pub const UNSETTLED_CALLS: &str = "SELECT id, call_sid, conversation_id, status,
      WHERE (status = 'in_progress' OR failure_reason = 'outcome_unknown') \
        AND COALESCE(asked_at, call_start_time) < ?1 \
      ORDER BY COALESCE(asked_at, call_start_time) LIMIT ?2";
+
+impl FromRow for UnsettledCall {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            id: row.integer("id")?,
+            call_sid: row.call_sid()?,
+            conversation_id: row.optional_text("conversation_id")?,
+            status: row.word("status", CallStatus::parse)?,
+            failure_reason: row.optional_text("failure_reason")?,
+            call_start_time: row.time("call_start_time")?,
+        })
+    }
+}
 
 impl<D: Database, R: Runtime> Store<D, R> {
     /// The unsettled calls that were recorded, or last asked about, before a time; those that

@@ -1,19 +1,21 @@
 //! Clearing texts that are older than they may be kept. Rows, numbers and outcomes stay.
 
-use serde::Deserialize;
-
-use super::{Database, DatabaseError, Statement, Store};
+use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
 use crate::model::UtcTime;
 use crate::platform::Runtime;
 
 /// How many rows of a table one run looks at.
 const ROWS_PER_RUN: i64 = 500;
 
-/// A table with texts: its name, the column that tells a row's age, and what clearing sets.
+/// A table with texts: its name, the column that tells a row's age, when a row may still get a
+/// text, and what clearing sets.
 struct Table {
     name: &'static str,
     created: &'static str,
+    pending: &'static str,
     cleared: &'static str,
+    /// What else is cleared with rows `?1` to `?2` that are older than `?3`.
+    also: Option<&'static str>,
 }
 
 /// An empty message is one that was cleared: no turn is stored without text.
@@ -21,24 +23,43 @@ const TABLES: [Table; 3] = [
     Table {
         name: "call_transcriptions",
         created: "created_at",
+        pending: "0",
         cleared: "message_text = '', original_text = NULL",
+        also: None,
     },
     Table {
         name: "calls",
-        created: "created_at",
+        created: "updated_at",
+        pending: "status = 'in_progress' OR failure_reason = 'outcome_unknown'",
         cleared: "summary = NULL",
+        also: None,
     },
     Table {
         name: "elevenlabs_events",
         created: "received_at",
+        pending: "0",
         cleared: "payload = NULL",
+        // An event may have brought a summary after its call's row was passed.
+        also: Some(
+            "UPDATE calls SET summary = NULL WHERE conversation_id IN \
+               (SELECT conversation_id FROM elevenlabs_events WHERE id > ?1 AND id <= ?2 \
+                  AND datetime(received_at) < datetime(?3))",
+        ),
     },
 ];
 
-#[derive(Deserialize)]
 struct Due {
     from_id: i64,
     to_id: Option<i64>,
+}
+
+impl FromRow for Due {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            from_id: row.integer("from_id")?,
+            to_id: row.optional_integer("to_id")?,
+        })
+    }
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
@@ -76,38 +97,44 @@ impl<D: Database, R: Runtime> Store<D, R> {
 
 /// Asks which ids are due: after the cleared ones, up to the first row that is too young.
 fn due(table: &Table, before: UtcTime) -> Statement {
-    let Table { name, created, .. } = table;
+    let Table {
+        name,
+        created,
+        pending,
+        ..
+    } = table;
     Statement::new(format!(
         "WITH progress AS (SELECT COALESCE((SELECT cleared_to_id FROM retention_progress \
                                             WHERE table_name = '{name}'), 0) AS id), \
-              page AS (SELECT id, datetime({created}) AS created FROM {name} \
+              page AS (SELECT id, datetime({created}) AS created, {pending} AS pending FROM {name} \
                        WHERE id > (SELECT id FROM progress) ORDER BY id LIMIT {ROWS_PER_RUN}) \
          SELECT (SELECT id FROM progress) AS from_id, \
-           COALESCE((SELECT MIN(id) - 1 FROM page WHERE created >= datetime(?1)), \
+           COALESCE((SELECT MIN(id) - 1 FROM page WHERE pending OR created >= datetime(?1)), \
                     (SELECT MAX(id) FROM page)) AS to_id"
     ))
     .bind(before)
 }
 
-fn clear(table: &Table, before: UtcTime, from_id: i64, to_id: i64) -> [Statement; 2] {
+fn clear(table: &Table, before: UtcTime, from_id: i64, to_id: i64) -> Vec<Statement> {
     let Table {
         name,
         created,
         cleared,
+        ..
     } = table;
-    [
-        Statement::new(format!(
-            "UPDATE {name} SET {cleared} WHERE id > ?1 AND id <= ?2 \
-               AND datetime({created}) < datetime(?3)"
-        ))
-        .bind(from_id)
-        .bind(to_id)
-        .bind(before),
+    let rows = |sql: String| Statement::new(sql).bind(from_id).bind(to_id).bind(before);
+    let mut statements = vec![rows(format!(
+        "UPDATE {name} SET {cleared} WHERE id > ?1 AND id <= ?2 \
+           AND datetime({created}) < datetime(?3)"
+    ))];
+    statements.extend(table.also.map(|sql| rows(sql.to_owned())));
+    statements.push(
         Statement::new(
             "INSERT INTO retention_progress (table_name, cleared_to_id) VALUES (?1, ?2) \
              ON CONFLICT (table_name) DO UPDATE SET cleared_to_id = MAX(cleared_to_id, ?2)",
         )
         .bind(*name)
         .bind(to_id),
-    ]
+    );
+    statements
 }

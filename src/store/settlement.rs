@@ -1,9 +1,7 @@
 //! Settling a call: ElevenLabs' events, what is on record of their call, and the one
 //! transaction that changes it.
 
-use serde::Deserialize;
-
-use super::{Database, DatabaseError, ResultSet, Statement, Store};
+use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
 use crate::model::{Arrangement, CallSid, CallStatus, StoredTime, StoredTurn, UtcTime};
 use crate::platform::Runtime;
 
@@ -22,7 +20,7 @@ pub struct Case {
 }
 
 /// What is on record of a call that may be settled.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseCall {
     /// The row's number.
     pub id: i64,
@@ -66,7 +64,7 @@ pub struct Settled {
 }
 
 /// One event as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptEvent {
     /// The row's number.
     pub id: i64,
@@ -98,6 +96,32 @@ pub const CASE_CALL: &str = "SELECT c.id, c.call_sid, c.conversation_id, c.statu
 pub const CASE_TURNS: &str = "SELECT id, sequence_number, speaker_type AS speaker, message_text AS message, \
        original_text, timestamp, origin \
      FROM call_transcriptions WHERE conversation_id = ?1 ORDER BY sequence_number";
+
+impl FromRow for CaseCall {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            id: row.integer("id")?,
+            call_sid: row.call_sid()?,
+            conversation_id: row.optional_text("conversation_id")?,
+            status: row.word("status", CallStatus::parse)?,
+            failure_reason: row.optional_text("failure_reason")?,
+            call_start_time: row.time("call_start_time")?,
+            call_end_time: row.optional_time("call_end_time")?,
+            summary: row.optional_text("summary")?,
+            telephony_call_sid: row.optional_text("telephony_call_sid")?,
+            transcript_revision: row.integer("transcript_revision")?,
+        })
+    }
+}
+
+impl FromRow for KeptEvent {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            id: row.integer("id")?,
+            outcome: row.text("outcome")?,
+        })
+    }
+}
 
 fn case_statements(conversation_id: Option<&str>, call_sid: Option<&str>) -> [Statement; 2] {
     let call = Statement::new(CASE_CALL)
@@ -279,6 +303,14 @@ fn turn_statements(
             None => statement,
         }
     };
+    for list in chunks(&arrangement.removed)? {
+        statements.push(gated(
+            "DELETE FROM call_transcriptions WHERE id IN (SELECT value FROM json_each(?3)) \
+               AND origin = 'transcript' \
+               AND (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
+            Some(list),
+        ));
+    }
     // The places of a conversation are unique at every moment, so what moves first steps aside,
     // to the negative of its new place.
     for list in chunks(&arrangement.moved)? {

@@ -1,14 +1,12 @@
 //! Spoken turns.
 
-use serde::Deserialize;
-
 use super::events::any_waiting;
-use super::{Database, DatabaseError, Statement, Store};
-use crate::model::{CallSid, NewTurn, UtcTime};
+use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
+use crate::model::{CallSid, NewTurn, Origin, Speaker, StoredTurn, UtcTime};
 use crate::platform::Runtime;
 
 /// A turn's names once it is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavedTurn {
     /// Its number in the whole ledger.
     pub transcription_id: i64,
@@ -17,7 +15,7 @@ pub struct SavedTurn {
 }
 
 /// Why [`Store::save_transcription`] stored nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsaved {
     /// The call's conversation on record.
     pub conversation_id: Option<String>,
@@ -27,6 +25,8 @@ pub struct Unsaved {
     pub sequence_number: Option<i64>,
     /// The call that has the conversation which the turn named.
     pub owner: Option<CallSid>,
+    /// Where the equal turn comes from.
+    pub origin: Option<Origin>,
     /// How often ElevenLabs' transcript was written; above 0 a turn is fitted into it.
     pub transcript_revision: i64,
 }
@@ -62,18 +62,56 @@ pub const SAVE_TRANSCRIPTION: &str = "INSERT INTO call_transcriptions \
      RETURNING id AS transcription_id, sequence_number";
 
 const WHY_UNSAVED: &str = "SELECT c.conversation_id, c.transcript_revision, \
-       t.id AS transcription_id, t.sequence_number, \
+       t.id AS transcription_id, t.sequence_number, t.origin, \
        (SELECT o.call_sid FROM calls o WHERE o.conversation_id = ?5) AS owner \
      FROM calls c LEFT JOIN call_transcriptions t \
        ON t.conversation_id = c.conversation_id AND t.timestamp = ?4 \
       AND t.speaker_type = ?2 AND (t.message_text IN (?3, '') OR t.original_text = ?3) \
-     WHERE c.call_sid = ?1 ORDER BY t.sequence_number LIMIT 1";
+     WHERE c.call_sid = ?1 ORDER BY t.origin = 'transcript', t.sequence_number LIMIT 1";
 
 /// A call takes the conversation that one of its turns names, unless it has one or another call
 /// has that one.
 const LINK: &str = "UPDATE calls SET conversation_id = ?2, updated_at = ?3 \
      WHERE call_sid = ?1 AND conversation_id IS NULL \
        AND NOT EXISTS (SELECT 1 FROM calls o WHERE o.conversation_id = ?2)";
+
+impl FromRow for SavedTurn {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            transcription_id: row.integer("transcription_id")?,
+            sequence_number: row.integer("sequence_number")?,
+        })
+    }
+}
+
+impl FromRow for StoredTurn {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            id: row.integer("id")?,
+            sequence_number: row.integer("sequence_number")?,
+            speaker: row.word("speaker", Speaker::parse)?,
+            message: row.text("message")?,
+            original_text: row.optional_text("original_text")?,
+            timestamp: row.time("timestamp")?,
+            origin: row.word("origin", Origin::parse)?,
+        })
+    }
+}
+
+impl FromRow for Unsaved {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            conversation_id: row.optional_text("conversation_id")?,
+            transcription_id: row.optional_integer("transcription_id")?,
+            sequence_number: row.optional_integer("sequence_number")?,
+            owner: row.optional_text("owner")?.map(CallSid::from_text),
+            origin: row
+                .optional_text("origin")?
+                .and_then(|word| Origin::parse(&word)),
+            transcript_revision: row.integer("transcript_revision")?,
+        })
+    }
+}
 
 impl<D: Database, R: Runtime> Store<D, R> {
     /// Stores one turn under the next number, or nothing when it is a repeat or the call has no

@@ -79,6 +79,8 @@ pub enum DeliveryKind {
 pub struct Delivery {
     /// When the attempt ended.
     pub at: DateTime<Utc>,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
     /// What was sent.
     pub kind: DeliveryKind,
     /// About which conversation.

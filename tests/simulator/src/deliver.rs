@@ -11,7 +11,7 @@ use hyper::body::{Body, Bytes, Frame};
 use serde_json::json;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 const TURN_PATH: &str = "/webhooks/elevenlabs/transcription";
 const EVENT_PATH: &str = "/webhooks/elevenlabs/post-call";
@@ -103,9 +103,11 @@ pub(crate) async fn deliver(world: &World, parcel: &Parcel, first: u32) -> Deliv
 
 /// One attempt, logged.
 pub(crate) async fn attempt(world: &World, parcel: &Parcel, number: u32) -> Delivery {
+    let began = Instant::now();
     let (status, answer) = post(world, parcel).await;
     let delivery = Delivery {
         at: Utc::now(),
+        took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         kind: parcel.kind,
         conversation_id: parcel.conversation_id.clone(),
         call_sid: parcel.call_sid.clone(),

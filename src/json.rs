@@ -1,0 +1,291 @@
+//! Reading JSON: request bodies, ElevenLabs' payloads, rows of the database.
+//!
+//! Everything is read into the one type [`Json`]. Reading each into a type of its own would cost
+//! the bundle some kilobytes for every such type.
+
+use core::fmt;
+use std::borrow::Cow;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// A JSON value. Texts without escapes are not copied.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Json<'a> {
+    /// `null`.
+    #[default]
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number; whole ones are exact up to 2^53.
+    Number(f64),
+    /// A string.
+    Text(Cow<'a, str>),
+    /// An array.
+    List(Vec<Self>),
+    /// An object.
+    Object(Object<'a>),
+}
+
+/// A JSON object. Of members with the same name the last one counts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+
+impl<'a> Object<'a> {
+    /// A member's value; `None` when there is none or it is null.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Json<'a>> {
+        let mut members = self.0.iter().rev();
+        let (_, value) = members.find(|(known, _)| known == name)?;
+        Some(value).filter(|value| **value != Json::Null)
+    }
+
+    /// A member's value, which is null afterwards, as it is when there is no such member.
+    pub fn take(&mut self, name: &str) -> Json<'a> {
+        let mut members = self.0.iter_mut().rev();
+        let found = members.find(|(known, _)| known == name);
+        found.map_or(Json::Null, |(_, value)| core::mem::take(value))
+    }
+}
+
+impl<'a> Json<'a> {
+    /// Reads a JSON text, nested at most 128 deep.
+    ///
+    /// # Errors
+    /// [`serde_json::Error`], which says where the text stops being JSON in UTF-8.
+    pub fn read(json: &'a [u8]) -> serde_json::Result<Self> {
+        read(json, None)
+    }
+
+    /// Reads a JSON text, of whose objects only the members with these names are of interest.
+    /// The others are passed over without being copied, whatever they hold.
+    ///
+    /// # Errors
+    /// As [`Json::read`].
+    pub fn read_members(
+        json: &'a [u8],
+        names: &'static [&'static str],
+    ) -> serde_json::Result<Self> {
+        read(json, Some(names))
+    }
+
+    /// The text, if it is one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number, if it is one.
+    #[must_use]
+    pub const fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The object, if it is one.
+    #[must_use]
+    pub const fn as_object(&self) -> Option<&Object<'a>> {
+        match self {
+            Self::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+}
+
+fn read<'a>(
+    json: &'a [u8],
+    names: Option<&'static [&'static str]>,
+) -> serde_json::Result<Json<'a>> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let value = Reader { names }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+#[derive(Clone, Copy)]
+struct Reader {
+    /// The members to keep; all where it is `None`.
+    names: Option<&'static [&'static str]>,
+}
+
+impl<'de> DeserializeSeed<'de> for Reader {
+    type Value = Json<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Json<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Bool(value))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, as promised")]
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(value as f64))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, as promised")]
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(value as f64))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(value))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json<'de>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(self)? {
+            items.push(item);
+        }
+        Ok(Json::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
+        let mut members = Vec::new();
+        while let Some(Json::Text(name)) = map.next_key_seed(self)? {
+            if self.names.is_none_or(|names| names.contains(&&*name)) {
+                members.push((name, map.next_value_seed(self)?));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Json::Object(Object(members)))
+    }
+}
+
+/// A body as JSON text: UTF-8, with lone surrogates mended as by [`mended`]; `None` when it is not
+/// UTF-8.
+#[must_use]
+pub fn into_text(body: Vec<u8>) -> Option<String> {
+    String::from_utf8(mended(body)).ok()
+}
+
+/// The body with every lone surrogate escape replaced by `\ufffd`.
+///
+/// A `\u` escape that is half a surrogate pair is grammatical JSON but no Unicode: a sender that
+/// cuts a text in the middle of an emoji makes one. Refusing it would lose the turn, so it is
+/// read as U+FFFD, the replacement character.
+#[must_use]
+pub fn mended(body: Vec<u8>) -> Vec<u8> {
+    without_lone_surrogates(&body).unwrap_or(body)
+}
+
+/// What [`mended`] says, or `None` when there is nothing to mend.
+fn without_lone_surrogates(body: &[u8]) -> Option<Vec<u8>> {
+    // Most bodies have no escape at all; the search for one is quick.
+    body.windows(3)
+        .find(|bytes| matches!(bytes, [b'\\', b'u', b'D' | b'd']))?;
+    let mut at = 0;
+    let mut mended: Option<Vec<u8>> = None;
+    while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
+        at += match (rest, escape(rest), rest.get(6..).and_then(escape)) {
+            // A pair.
+            (_, Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (_, Some(0xD800..=0xDFFF), _) => {
+                let copy = mended.get_or_insert_with(|| body.to_vec());
+                if let Some(place) = copy.get_mut(at..at + 6) {
+                    place.copy_from_slice(b"\\ufffd");
+                }
+                6
+            }
+            // Two bytes at a time over an escape, so that `\\u` is not taken for one.
+            ([b'\\', ..], _, _) => 2,
+            _ => 1,
+        };
+    }
+    mended
+}
+
+/// The code unit of a `\uXXXX` at the start of these bytes.
+fn escape(bytes: &[u8]) -> Option<u16> {
+    let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    u16::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Json, Object, mended};
+
+    fn object<'a>(json: &'a Json<'a>) -> &'a Object<'a> {
+        json.as_object().unwrap()
+    }
+
+    #[test]
+    fn every_kind_of_value_is_read() {
+        let json = br#"{"a":null,"b":true,"c":-1.5e1,"d":"x\u00e9","e":[1,{}],"f":9007199254740992,"b":false}"#;
+        let mut json = Json::read(json).unwrap();
+        let fields = object(&json);
+        assert_eq!(fields.get("a"), None);
+        assert_eq!(fields.get("b"), Some(&Json::Bool(false)));
+        assert_eq!(fields.get("c").unwrap().as_number(), Some(-15.0));
+        assert_eq!(fields.get("d").unwrap().as_text(), Some("xé"));
+        let items = vec![Json::Number(1.0), Json::Object(Object::default())];
+        assert_eq!(fields.get("e"), Some(&Json::List(items)));
+        assert_eq!(
+            fields.get("f").unwrap().as_number(),
+            Some(9_007_199_254_740_992.0)
+        );
+        assert_eq!(fields.get("g"), None);
+        let Json::Object(fields) = &mut json else {
+            panic!("no object");
+        };
+        assert_eq!(fields.take("d").as_text(), Some("xé"));
+        assert_eq!(fields.take("d"), Json::Null);
+    }
+
+    #[test]
+    fn members_that_are_not_asked_for_are_passed_over_whatever_they_hold() {
+        let deep = "[".repeat(1000) + &"]".repeat(1000);
+        let json = format!(r#"{{"x":{deep},"y":1e999,"z":"\ud800","a":[{{"a":1,"b":2}}]}}"#);
+        let json = Json::read_members(json.as_bytes(), &["a"]).unwrap();
+        let kept = Json::read(br#"{"a":[{"a":1}]}"#).unwrap();
+        assert_eq!(json, kept);
+    }
+
+    #[test]
+    fn what_follows_the_value_is_refused() {
+        assert!(Json::read(b"{} {}").is_err());
+        assert!(Json::read(b"[1] ").is_ok());
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_becomes_the_replacement_character() {
+        for (body, text) in [
+            (r#""a\ud83d b""#, "a\u{fffd} b"),
+            (r#""\udc00\ud83d\ude00\ud83d""#, "\u{fffd}😀\u{fffd}"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+            (r#""\\ud83d \ud83d""#, "\\ud83d \u{fffd}"),
+        ] {
+            let body = mended(body.as_bytes().to_vec());
+            assert_eq!(Json::read(&body).unwrap().as_text(), Some(text));
+        }
+    }
+}
