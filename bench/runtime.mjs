@@ -2,7 +2,7 @@
 //
 // Every worker has a socket of its own that leads straight to it: neither wrangler's proxy nor Miniflare's entry worker is
 // on the way. Miniflare brings D1 (SQLite in a Durable Object of the same workerd) and the migrations are the real ones.
-import { readFileSync, readdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,8 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 export const ROOT = dirname(HERE);
 const WRANGLER = readFileSync(join(ROOT, "wrangler.toml"), "utf8");
 export const COMPATIBILITY_DATE = /^compatibility_date = "(.+)"/m.exec(WRANGLER)[1];
+/** Databases lie in memory where there is a file system for that, or the disk's moods would be measured. */
+const MEMORY = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 export const API_TOKEN = "bench-api-token";
 export const EVENT_SECRET = "bench-event-secret";
 
@@ -42,7 +44,7 @@ export function modules(code, build, statements) {
  * `{ delayMs }`, `{ count }` or `{ replay }` for one that is reached through workers/wire.js.
  */
 export async function startStage({ workers, build, statements, elevenlabs, wire = null, inspectorPort, logs = false }) {
-  const state = mkdtempSync(join(tmpdir(), "call-ledger-bench-"));
+  const state = mkdtempSync(join(MEMORY, "call-ledger-bench-"));
   const database = (name) => ({
     name: "DB",
     type: "far-d1",

@@ -276,7 +276,7 @@ fn conversation(world: &World, call_sid: String) -> Conversation {
 
 fn turn(world: &World, number: u64, offset_ms: i64) -> Said {
     let executor = &world.executor;
-    let agent = number % 2 == 0;
+    let agent = number.is_multiple_of(2);
     let mut said = Said {
         agent,
         posted: String::new(),

@@ -49,16 +49,20 @@ pub async fn read(client: &Client, chance: &mut Chance) -> Result<Record, String
         let call_sid = text(&item, "call_sid").unwrap_or_default();
         let began = text(&item, "call_start_time");
         if last.is_some() && last < began {
-            record
-                .faults
-                .push(Discrepancy::new(Kind::List, &call_sid, "stands after an older call"));
+            record.faults.push(Discrepancy::new(
+                Kind::List,
+                &call_sid,
+                "stands after an older call",
+            ));
         }
         last = began;
         let call = recorded(&item);
         if record.calls.insert(call_sid.clone(), call).is_some() {
-            record
-                .faults
-                .push(Discrepancy::new(Kind::List, &call_sid, "stands twice in the list"));
+            record.faults.push(Discrepancy::new(
+                Kind::List,
+                &call_sid,
+                "stands twice in the list",
+            ));
             continue;
         }
         waiting.push((call_sid, item));
@@ -110,7 +114,10 @@ pub async fn get(
 ) -> Result<Reply, String> {
     match client.get_well(route, path, chance).await {
         Some(reply) if reply.status == 200 => Ok(reply),
-        Some(reply) => Err(format!("{path} was answered {}: {}", reply.status, reply.text)),
+        Some(reply) => Err(format!(
+            "{path} was answered {}: {}",
+            reply.status, reply.text
+        )),
         None => Err(format!("{path} was not answered at all")),
     }
 }

@@ -85,11 +85,7 @@ impl Client {
         self.send(route, request).await
     }
 
-    async fn send(
-        &self,
-        route: Route,
-        request: reqwest::RequestBuilder,
-    ) -> Result<Reply, Ended> {
+    async fn send(&self, route: Route, request: reqwest::RequestBuilder) -> Result<Reply, Ended> {
         let began = Instant::now();
         let exchange = async {
             let response = request.send().await?;

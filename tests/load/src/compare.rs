@@ -89,7 +89,11 @@ pub fn compare(
     // 2. What the clients were answered about placements.
     for (call_sid, placement) in &promised.placements {
         match record.calls.get(call_sid) {
-            None => found.add(Kind::CallLost, call_sid, "was answered, and is not on record"),
+            None => found.add(
+                Kind::CallLost,
+                call_sid,
+                "was answered, and is not on record",
+            ),
             Some(call) => found.placement(call_sid, placement, call),
         }
     }
@@ -100,7 +104,11 @@ pub fn compare(
     }
     for (call_sid, call) in &record.calls {
         if !promised.asked.contains(call_sid) {
-            found.add(Kind::NobodyAsked, call_sid, "is on record, and nobody asked for it");
+            found.add(
+                Kind::NobodyAsked,
+                call_sid,
+                "is on record, and nobody asked for it",
+            );
         }
         let dial = dials.get(call_sid.as_str()).and_then(|dials| dials.first());
         let conversation = dial
@@ -124,7 +132,10 @@ impl Found {
 
     fn placement(&mut self, call_sid: &str, placement: &Placement, call: &RecordedCall) {
         if placement.created > 1 {
-            let what = format!("{} requests were told that they placed it", placement.created);
+            let what = format!(
+                "{} requests were told that they placed it",
+                placement.created
+            );
             self.add(Kind::PlacedTwice, call_sid, what);
         }
         for conversation in &placement.conversations {
@@ -163,10 +174,18 @@ impl Found {
         }
         let Some(dial) = dial else {
             if !died_before_dialling(call, crashes) {
-                let what = format!("recorded at {} and never dialled, without a crash", call.created_at);
+                let what = format!(
+                    "recorded at {} and never dialled, without a crash",
+                    call.created_at
+                );
                 self.add(Kind::NeverDialled, call_sid, what);
             }
-            return self.expect(call_sid, call, "never dialled", Ending::Failed("never_started"));
+            return self.expect(
+                call_sid,
+                call,
+                "never dialled",
+                Ending::Failed("never_started"),
+            );
         };
         let rang = dial.conversation_id.is_some();
         self.expect(call_sid, call, dial.number, ending(dial.number, rang));
@@ -185,7 +204,10 @@ impl Found {
             _ => false,
         };
         if !right {
-            let what = format!("({course}) is {} {reason:?} instead of {ending:?}", call.status);
+            let what = format!(
+                "({course}) is {} {reason:?} instead of {ending:?}",
+                call.status
+            );
             self.add(Kind::WrongEnding, call_sid, what);
         }
     }
@@ -203,7 +225,11 @@ impl Found {
             self.add(Kind::Gap, call_sid, what);
         }
         if i64::try_from(call.turns.len()) != Ok(call.turn_count) {
-            let what = format!("turn_count {} of {} turns", call.turn_count, call.turns.len());
+            let what = format!(
+                "turn_count {} of {} turns",
+                call.turn_count,
+                call.turns.len()
+            );
             self.add(Kind::WrongCount, call_sid, what);
         }
         for note in notes {
@@ -221,7 +247,10 @@ impl Found {
         };
         let differs = stored.len() != turns.len() || !stored.iter().zip(turns).all(same);
         if differs {
-            let at = stored.iter().zip(turns).take_while(|pair| same((pair.0, pair.1)));
+            let at = stored
+                .iter()
+                .zip(turns)
+                .take_while(|pair| same((pair.0, pair.1)));
             let what = format!(
                 "{} turns, {} at ElevenLabs; they part after turn {}",
                 stored.len(),
@@ -277,7 +306,10 @@ impl Found {
             .map(|turn| turn.id)
             .collect();
         if note.accepted && stored.is_empty() {
-            let what = format!("the turn {:?} was answered 2xx and is not there", note.message);
+            let what = format!(
+                "the turn {:?} was answered 2xx and is not there",
+                note.message
+            );
             self.add(Kind::TurnLost, call_sid, what);
         }
         if stored.len() > 1 || note.created > 1 || note.ids.len() > 1 {

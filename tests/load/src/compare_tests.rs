@@ -174,7 +174,12 @@ fn a_dial_off_the_record_and_a_lost_call_are_found() {
 
 #[test]
 fn a_lost_turn_is_found() {
-    let all = [Kind::TurnLost, Kind::WrongTranscript, Kind::Gap, Kind::WrongCount];
+    let all = [
+        Kind::TurnLost,
+        Kind::WrongTranscript,
+        Kind::Gap,
+        Kind::WrongCount,
+    ];
     assert_found(&all, |case| {
         case.call(TALK).turns.remove(1);
     });

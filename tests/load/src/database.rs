@@ -80,7 +80,9 @@ pub fn damage(file: &Path, sabotage: Sabotage) -> Result<Option<String>, String>
              DELETE FROM calls WHERE conversation_id = (SELECT id FROM victim)"
         ),
         Sabotage::Status => {
-            format!("UPDATE calls SET status = 'failed', failure_reason = 'busy' WHERE conversation_id = {victim}")
+            format!(
+                "UPDATE calls SET status = 'failed', failure_reason = 'busy' WHERE conversation_id = {victim}"
+            )
         }
         Sabotage::Words => format!(
             "UPDATE call_transcriptions SET message_text = message_text || '?' \

@@ -108,10 +108,8 @@ impl Fleet {
                 let others = drivers.get(count / 2..).unwrap_or_default();
                 let other = placing(others, at, "+02:00");
                 let mut second = self.another();
-                let (one, two) = tokio::join!(
-                    self.insist(&body, None),
-                    second.insist(&other, None)
-                );
+                let (one, two) =
+                    tokio::join!(self.insist(&body, None), second.insist(&other, None));
                 if one.is_empty() { two } else { one }
             }
             // A client that hangs up soon, and asks again.
@@ -140,10 +138,7 @@ impl Fleet {
         let mut again = Again::new();
         loop {
             let posted = self.client.post(Route::Place, PLACE, body, patience.take());
-            let linked = posted
-                .await
-                .ok()
-                .and_then(|reply| self.understood(&reply));
+            let linked = posted.await.ok().and_then(|reply| self.understood(&reply));
             match linked {
                 Some(linked) => return linked,
                 None if again.pause(&mut self.chance).await.is_none() => return Vec::new(),
@@ -156,7 +151,10 @@ impl Fleet {
         if (400..500).contains(&reply.status) {
             self.answers.saw(
                 PLACE,
-                format!("a good request was answered {}: {}", reply.status, reply.text),
+                format!(
+                    "a good request was answered {}: {}",
+                    reply.status, reply.text
+                ),
             );
             return Some(Vec::new());
         }
@@ -185,7 +183,11 @@ impl Fleet {
     /// the same moment.
     fn note(&mut self, call_sid: &str) {
         let serial = self.chance.next();
-        let speaker = if serial.is_multiple_of(2) { "agent" } else { "user" };
+        let speaker = if serial.is_multiple_of(2) {
+            "agent"
+        } else {
+            "user"
+        };
         let message = format!("Nota bene {serial:016x} – überhört 👂");
         let later = i64::try_from(self.chance.below(40_000)).unwrap_or(0);
         let time = Utc::now() + TimeDelta::milliseconds(later);
@@ -206,7 +208,10 @@ impl Fleet {
             sleep(wait).await;
             if twice {
                 let mut copy = Note::default();
-                tokio::join!(first.post_note(&body, &mut note), second.post_note(&body, &mut copy));
+                tokio::join!(
+                    first.post_note(&body, &mut note),
+                    second.post_note(&body, &mut copy)
+                );
                 note.accepted |= copy.accepted;
                 note.unclear |= copy.unclear;
                 note.created += copy.created;
