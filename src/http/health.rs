@@ -1,24 +1,62 @@
 //! `GET /health`
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::{Answer, Problem, Service};
+use super::{Answer, Incoming, Problem, Service, auth};
 use crate::elevenlabs::Transport;
 use crate::platform::Runtime;
-use crate::platform::config::Settings;
+use crate::platform::config::{self, Settings};
 use crate::store::Database;
 
+/// What everybody may know.
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
 }
 
+/// What the holder of `API_TOKEN` may know.
+#[derive(Serialize)]
+struct DetailedHealth {
+    status: &'static str,
+    database: DatabaseHealth,
+    /// Which settings are set. Never their values.
+    configuration: BTreeMap<&'static str, bool>,
+}
+
+#[derive(Serialize)]
+struct DatabaseHealth {
+    round_trip_ms: u64,
+    /// The newest migration.
+    migration: Option<String>,
+    /// Calls that no evidence has settled yet, counted up to 1,001.
+    unsettled_calls: i64,
+    /// Events that wait for their call, counted up to 1,001.
+    waiting_events: i64,
+}
+
 impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
-    /// 200 when the database answers; 503 otherwise, so that a monitor turns red.
-    pub(super) async fn health(&self) -> Result<Answer, Problem> {
-        match self.store.ping().await {
-            Ok(()) => Ok(Answer::json(200, &Health { status: "ok" })),
-            Err(cause) => Err(Problem::Unhealthy(cause)),
+    /// 200 when the database answers; 503 otherwise, so that a monitor turns red. Whoever sends
+    /// `API_TOKEN` is told more; whoever sends another token is told what everybody is.
+    pub(super) async fn health(&self, incoming: &impl Incoming) -> Result<Answer, Problem> {
+        let status = "ok";
+        let token = config::api_token(&self.settings);
+        if !token.is_ok_and(|token| auth::require_bearer(incoming, &token).is_ok()) {
+            self.store.ping().await.map_err(Problem::Unhealthy)?;
+            return Ok(Answer::json(200, &Health { status }));
         }
+        let condition = self.store.condition().await.map_err(Problem::Unhealthy)?;
+        let health = DetailedHealth {
+            status,
+            database: DatabaseHealth {
+                round_trip_ms: self.store.usage().millis,
+                migration: condition.migration,
+                unsettled_calls: condition.unsettled_calls,
+                waiting_events: condition.waiting_events,
+            },
+            configuration: config::present(&self.settings),
+        };
+        Ok(Answer::json(200, &health))
     }
 }

@@ -65,12 +65,14 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         } else {
             Level::Info
         };
+        let usage = self.store.usage();
+        let millis = self.runtime.now().as_millis() - started.as_millis();
         let line = Line {
             level,
             request_id: Some(request_id.clone()),
             route: Some(route),
             status: Some(answer.status),
-            duration_ms: Some(self.runtime.now().as_millis() - started.as_millis()),
+            duration_ms: Some(millis),
             call_sid: answer.about.call_sid.take(),
             conversation_id: answer.about.conversation_id.take(),
             driver_id: answer.about.driver_id,
@@ -78,7 +80,9 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             cause,
             ..Line::new("request")
         };
-        self.runtime.log(&line.with_usage(self.store.usage()));
+        self.runtime.log(&line.with_usage(usage));
+        let timing = format!("db;dur={}, total;dur={millis}", usage.millis);
+        answer.headers.push(("server-timing", timing));
         answer.headers.push(("x-request-id", request_id));
         if incoming.method() == "HEAD" {
             answer.body.clear();

@@ -36,6 +36,8 @@ pub enum Problem {
     NotFound,
     /// The path has other methods, which are these.
     MethodNotAllowed(&'static str),
+    /// More turns of one call, or from one address, than the rate limit admits.
+    RateLimited,
     /// The body is longer than so many bytes.
     PayloadTooLarge(usize),
     /// The calls could not be recorded; nothing was dialled.
@@ -117,6 +119,7 @@ impl Problem {
             Self::InvalidSignature => "invalid_signature",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::RateLimited => "rate_limited",
             Self::PayloadTooLarge(_) => "payload_too_large",
             Self::CallNotRecorded(_) => "call_not_recorded",
             Self::StoreUnavailable { .. } | Self::Unhealthy(_) => "store_unavailable",
@@ -133,6 +136,7 @@ impl Problem {
             Self::Unauthorized | Self::InvalidSignature => (401, "Unauthorized"),
             Self::NotFound | Self::CallNotFound(_) => (404, "Not Found"),
             Self::MethodNotAllowed(_) => (405, "Method Not Allowed"),
+            Self::RateLimited => (429, "Too Many Requests"),
             Self::PayloadTooLarge(_) => (413, "Content Too Large"),
             Self::CallNotRecorded(_) | Self::StoreUnavailable { .. } => {
                 (500, "Internal Server Error")
@@ -170,6 +174,10 @@ impl Problem {
             }
             Self::NotFound => "There is nothing at this path.".to_owned(),
             Self::MethodNotAllowed(allowed) => format!("This path takes {allowed}."),
+            Self::RateLimited => {
+                "Too many turns at once. Send this one again after a minute; nothing was stored."
+                    .to_owned()
+            }
             Self::PayloadTooLarge(limit) => {
                 format!("The body may have at most {limit} bytes.")
             }
@@ -239,6 +247,8 @@ impl Problem {
         match self {
             Self::Unauthorized => answer.with_header("www-authenticate", "Bearer"),
             Self::MethodNotAllowed(allowed) => answer.with_header("allow", *allowed),
+            // The longest period a rate limit binding can have.
+            Self::RateLimited => answer.with_header("retry-after", "60"),
             _ => answer,
         }
     }

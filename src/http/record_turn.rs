@@ -29,6 +29,7 @@ struct TurnSaved<'a> {
 
 impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
     /// 1. Who may: everybody, unless `WEBHOOK_TOKEN` is set (401).
+    ///    Neither one address nor one call more often than its rate limit admits (429).
     /// 2. What came: a JSON object of at most 256 KiB whose fields are right (400, 413).
     /// 3. Stored under the next number (201), or found as stored before (200). A call that is
     ///    unknown or has no conversation is the sender's to mend (400).
@@ -40,8 +41,13 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         if let Some(token) = config::webhook_token(&self.settings) {
             auth::require_bearer(incoming, &token)?;
         }
+        if let Some(address) = incoming.header("cf-connecting-ip") {
+            self.admit(config::TURN_LIMIT_BY_ADDRESS, &address).await?;
+        }
         let body = mended(read_body(incoming, BODY_LIMIT).await?);
         let turn = parse(&json::parse(&body)?)?;
+        self.admit(config::TURN_LIMIT_BY_CALL, turn.call_sid.as_str())
+            .await?;
         let recorded = record_turn(&self.store, &self.runtime, &turn).await;
         let call_sid = || turn.call_sid.to_string();
         let (status, saved) = match recorded {
@@ -69,6 +75,16 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             conversation_id: turn.conversation_id.clone(),
             ..About::default()
         }))
+    }
+}
+
+impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
+    async fn admit(&self, limit: &'static str, key: &str) -> Result<(), Problem> {
+        if self.settings.admits(limit, key).await {
+            Ok(())
+        } else {
+            Err(Problem::RateLimited)
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             Route::ReadTranscription(call_sid) => {
                 Box::pin(self.read_transcription(incoming, call_sid))
             }
-            Route::Health => Box::pin(self.health()),
+            Route::Health => Box::pin(self.health(incoming)),
         };
         let result = answering.await;
         (pattern, result)

@@ -4,12 +4,32 @@
 //! that does not use it. A setting that is needed and missing or unreadable fails closed.
 
 use core::fmt;
+use core::future::Future;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use crate::elevenlabs::Telephony;
 
 /// The name of the D1 binding.
 pub const DATABASE: &str = "DB";
+/// The rate limit of turns for one call.
+pub const TURN_LIMIT_BY_CALL: &str = "TURN_RATE_LIMIT_BY_CALL";
+/// The rate limit of turns from one address.
+pub const TURN_LIMIT_BY_ADDRESS: &str = "TURN_RATE_LIMIT_BY_ADDRESS";
+/// Every variable and secret, for the detailed health check.
+pub const NAMES: [&str; 11] = [
+    "API_TOKEN",
+    "ELEVENLABS_AGENT_ID",
+    "ELEVENLABS_API_KEY",
+    "ELEVENLABS_BASE_URL",
+    "ELEVENLABS_PHONE_NUMBER_ID",
+    "ELEVENLABS_TELEPHONY",
+    "ELEVENLABS_TIMEOUT_SECS",
+    "ELEVENLABS_WEBHOOK_SECRET",
+    "RECONCILE_AFTER_MINUTES",
+    "RETENTION_DAYS",
+    "WEBHOOK_TOKEN",
+];
 /// ElevenLabs' API where `ELEVENLABS_BASE_URL` is not set.
 pub const DEFAULT_BASE_URL: &str = "https://api.elevenlabs.io";
 /// Seconds to wait for ElevenLabs where `ELEVENLABS_TIMEOUT_SECS` is not set: its SIP route
@@ -23,11 +43,21 @@ pub const DEFAULT_RECONCILE_AFTER_MINUTES: u32 = 15;
 pub trait Settings {
     /// The value; `None` when it is not set. An empty value counts as not set.
     fn get(&self, name: &str) -> Option<String>;
+
+    /// Whether a rate limit bound under this name admits one more of this key. Where nothing is
+    /// bound, or the limiter fails, everything is admitted: a lost turn is worse than one too many.
+    fn admits(&self, _limit: &'static str, _key: &str) -> impl Future<Output = bool> {
+        core::future::ready(true)
+    }
 }
 
 impl<S: Settings> Settings for &S {
     fn get(&self, name: &str) -> Option<String> {
         (**self).get(name)
+    }
+
+    fn admits(&self, limit: &'static str, key: &str) -> impl Future<Output = bool> {
+        (**self).admits(limit, key)
     }
 }
 
@@ -88,6 +118,12 @@ pub fn api_token(settings: &impl Settings) -> Result<String, NotConfigured> {
 /// The secret of the turn webhook; `None` leaves that route public.
 pub fn webhook_token(settings: &impl Settings) -> Option<String> {
     optional(settings, "WEBHOOK_TOKEN")
+}
+
+/// Which settings are set, by name; never their values.
+pub fn present(settings: &impl Settings) -> BTreeMap<&'static str, bool> {
+    let set = |name: &'static str| (name, optional(settings, name).is_some());
+    NAMES.into_iter().map(set).collect()
 }
 
 /// The secrets that sign ElevenLabs' events: one, or several separated by commas.

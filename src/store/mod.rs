@@ -9,6 +9,7 @@ pub mod calls;
 pub mod d1;
 mod database;
 pub mod events;
+pub mod health;
 pub mod reading;
 pub mod reconciling;
 pub mod retention;
@@ -41,6 +42,8 @@ pub struct Usage {
     pub rows_written: u64,
     /// Calls that were repeats after a transient error.
     pub retries: u32,
+    /// Milliseconds spent waiting for the database, pauses before repeats aside.
+    pub millis: u64,
 }
 
 /// The ledger's books in a database. One is made for each request.
@@ -66,15 +69,6 @@ impl<D: Database, R: Runtime> Store<D, R> {
         self.usage.get()
     }
 
-    /// Whether the database answers at all.
-    ///
-    /// # Errors
-    /// [`DatabaseError`] when it does not, after the retries.
-    pub async fn ping(&self) -> Result<(), DatabaseError> {
-        self.run_one(Statement::new("SELECT 1 AS one")).await?;
-        Ok(())
-    }
-
     /// Runs one statement; see [`Store::run`].
     async fn run_one(&self, statement: Statement) -> Result<ResultSet, DatabaseError> {
         self.run(&[statement])
@@ -88,8 +82,10 @@ impl<D: Database, R: Runtime> Store<D, R> {
     async fn run(&self, statements: &[Statement]) -> Result<Vec<ResultSet>, DatabaseError> {
         let mut tries = 1;
         loop {
+            let asked = self.runtime.now();
             let answer = self.database.run(statements).await;
-            self.count(statements.len(), tries, &answer);
+            let millis = self.runtime.now().as_millis().abs_diff(asked.as_millis());
+            self.count(statements.len(), tries, millis, &answer);
             match answer {
                 Err(error) if tries < MAX_TRIES && error.is_transient() => {
                     let longest = u64::from(BACKOFF_MS << (tries - 1));
@@ -106,8 +102,15 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
     }
 
-    fn count(&self, statements: usize, tries: u32, answer: &Result<Vec<ResultSet>, DatabaseError>) {
+    fn count(
+        &self,
+        statements: usize,
+        tries: u32,
+        millis: u64,
+        answer: &Result<Vec<ResultSet>, DatabaseError>,
+    ) {
         let mut usage = self.usage.get();
+        usage.millis += millis;
         usage.round_trips += 1;
         usage.statements += u32::try_from(statements).unwrap_or(u32::MAX);
         usage.retries += u32::from(tries > 1);

@@ -200,10 +200,7 @@ async fn without_cloudflare_each_request_has_a_random_id() {
 async fn health_tells_whether_the_database_answers() {
     let world = World::new();
     let reply = world.get("/health").await;
-    assert_eq!(
-        (reply.status, &reply.body),
-        (200, &json!({ "status": "ok" }))
-    );
+    assert_eq!((reply.status, &reply.body["status"]), (200, &json!("ok")));
     let reply = world.send(request("HEAD", "/health", "")).await;
     assert_eq!((reply.status, reply.text.as_str()), (200, ""));
     assert_eq!(reply.headers["content-type"], "application/json");

@@ -258,3 +258,33 @@ async fn a_turn_that_links_the_call_races_with_the_event() {
         assert_eq!(again["transcription_id"], reply.body["transcription_id"]);
     }
 }
+
+#[tokio::test]
+async fn a_late_turn_at_the_very_time_of_the_reported_one_takes_its_place_for_good() {
+    let world = world_with_calls(&[7]).await;
+    let event = transcription(conversation(7, &[(1, "A:Hello"), (2, "D:Yes.")]));
+    world.deliver(&event).await;
+    let first = world.say(7, 2, "D:Yes.").await;
+    assert_eq!(first.status, 200);
+    // Another turn, which ElevenLabs does not have.
+    let second = world.say(7, 3, "D:Yes.").await;
+    assert_eq!(second.status, 201);
+    assert_ne!(
+        first.body["transcription_id"],
+        second.body["transcription_id"]
+    );
+    assert_eq!(world.say(7, 2, "D:Yes.").await.body, first.body);
+    assert_eq!(world.words(7).await, ["A:Hello", "D:Yes.", "D:Yes."]);
+}
+
+#[tokio::test]
+async fn thirty_late_turns_at_once_are_all_stored_without_gap() {
+    let world = world_with_calls(&[7]).await;
+    let event = transcription(conversation(7, &[(1, "A:Hello")]));
+    world.deliver(&event).await;
+    let texts: Vec<_> = (0..30).map(|n| format!("D:late {n}")).collect();
+    let replies = join_all(texts.iter().map(|text| world.say(7, 5, text))).await;
+    let statuses: Vec<_> = replies.iter().map(|reply| reply.status).collect();
+    assert_eq!(statuses, [201; 30]);
+    assert_eq!(world.words(7).await.len(), 31);
+}

@@ -58,3 +58,22 @@ async fn the_pages_of_the_csv_follow_the_header() {
     }
     assert_eq!(seen, ids(mixture(20)));
 }
+
+#[tokio::test]
+async fn the_most_specific_range_decides() {
+    let world = empty_world();
+    for (accept, media_type) in [
+        ("application/json;q=0, */*", "text/csv"),
+        ("application/json;q=0.1, */*;q=0.9", "text/csv"),
+        ("text/csv;q=0.1, */*;q=0.5", "application/json"),
+        ("text/csv;Q=0.1, application/json;q=0.5", "application/json"),
+    ] {
+        let mut request = request("GET", "/calls", "");
+        request
+            .headers
+            .push(("accept".to_owned(), accept.to_owned()));
+        let reply = world.send(request).await;
+        let sent = &reply.headers["content-type"];
+        assert!(sent.starts_with(media_type), "{accept}: {sent}");
+    }
+}

@@ -1,9 +1,11 @@
 //! How much one run of the reconciler does: little, whatever has piled up.
 
-use serde_json::json;
+use call_ledger::elevenlabs::ApiAnswer;
+use serde_json::{Value, json};
 
 use crate::support::events::{
-    Books, DAY, MINUTE, conversation, empty_world, failure, transcription,
+    Books, DAY, HOUR, MINUTE, STARTED, at, conversation, empty_world, failure, transcription,
+    world_with_calls,
 };
 use crate::support::world::{World, sid};
 
@@ -224,5 +226,55 @@ async fn no_statement_of_a_run_walks_a_table() {
             line.starts_with("SCAN") && !own && !line.contains("page") && !line.contains("progress")
         };
         assert!(!plan.iter().any(walks), "{}\n{plan:#?}", statement.sql);
+    }
+}
+
+#[tokio::test]
+async fn an_elevenlabs_that_ignores_its_filters_is_asked_no_more_than_allowed() {
+    let drivers: Vec<u32> = (1..=12).collect();
+    let world = world_with_calls(&drivers).await;
+    world
+        .database
+        .execute("UPDATE calls SET conversation_id = NULL");
+    let others: Vec<Value> = (100..110).map(|driver| conversation(driver, &[])).collect();
+    world.script(move |request| {
+        let (_, asked) = request.url.split_once("/v1/convai/conversations").unwrap();
+        let one = |id: &str| others.iter().find(|one| one["conversation_id"] == id);
+        let body = match asked.strip_prefix('/') {
+            Some(id) => one(id).unwrap().to_string(),
+            None => json!({ "conversations": others, "has_more": false }).to_string(),
+        };
+        Ok(ApiAnswer { status: 200, body })
+    });
+    world.runtime.advance(HOUR);
+    let run = world.reconcile().await;
+    assert!(run.asked.len() <= 50, "{} requests", run.asked.len());
+}
+
+#[tokio::test]
+async fn many_events_of_one_conversation_keep_a_run_within_its_bounds() {
+    let world = empty_world();
+    // A cheap conversation first, so that the dear one still begins.
+    for (driver, count) in [(1, 2), (2, 5)] {
+        for number in 0..count {
+            let mut event = transcription(conversation(driver, &[(1, "A:Hello"), (2, "D:Yes.")]));
+            event["event_timestamp"] = json!(STARTED + number);
+            event["data"]["transcript"][0]["message"] = json!(format!("Hello {number}"));
+            assert_eq!(world.deliver(&event).await, "kept");
+            world.runtime.advance(1);
+        }
+    }
+    for driver in 1..=2 {
+        world.database.execute(&format!(
+            "INSERT INTO calls (call_sid, conversation_id, driver_id, call_start_time, status, created_at, updated_at) \
+             VALUES ('{}', 'conv_{driver}', {driver}, '{start}', 'in_progress', '{start}', '{start}')",
+            sid(driver),
+            start = at(0)
+        ));
+    }
+    for _ in 0..4 {
+        world.runtime.advance(5 * MINUTE);
+        let run = world.reconcile().await;
+        assert!(run.statements <= 50, "{} statements", run.statements);
     }
 }

@@ -1,5 +1,6 @@
 //! The events that wait for the reconciler.
 
+use call_ledger::elevenlabs::ApiAnswer;
 use serde_json::{Value, json};
 
 use crate::reconciling_faults::{path, statuses};
@@ -93,4 +94,29 @@ async fn events_that_cannot_be_applied_do_not_stand_in_the_way_of_others() {
     }
     assert_eq!(statuses(&world), ["completed", "completed"]);
     assert_eq!(world.outcomes()[30], "applied");
+}
+
+#[tokio::test]
+async fn an_event_that_elevenlabs_does_not_explain_keeps_no_call_from_being_settled() {
+    for status in [400, 404, 422, 500] {
+        let world = empty_world();
+        let mut large = transcription(conversation(99, &[]));
+        large["data"]["filling"] = json!("x".repeat(1_900_000));
+        assert_eq!(world.deliver(&large).await, "kept");
+        world.post(PLACE, &place_body(&[7])).await;
+        let books = Books::open(&world, [conversation(7, &[(1, "A:Hello")])]);
+        world.script(move |request| {
+            if request.url.ends_with("conv_99") {
+                let body = "{}".to_owned();
+                return Ok(ApiAnswer { status, body });
+            }
+            books.answer(request)
+        });
+        for _ in 0..3 {
+            world.runtime.advance(20 * MINUTE);
+            world.reconcile().await;
+        }
+        assert_eq!(world.call(&sid(7), "status"), "completed", "{status}");
+        assert_eq!(world.outcomes(), ["kept"]);
+    }
 }

@@ -1,13 +1,13 @@
 //! How long the reconciler waits for the end of a conversation.
 
-use call_ledger::elevenlabs::ApiAnswer;
+use call_ledger::elevenlabs::{ApiAnswer, TransportError};
 use serde_json::{Value, json};
 
 use crate::reconciling::{ONE, OUTCOME, did, done, outcome, world_without_an_answer};
 use crate::support::events::{
-    Books, DAY, HOUR, MINUTE, conversation, transcription, world_with_calls,
+    Books, DAY, HOUR, MINUTE, conversation, empty_world, transcription, world_with_calls,
 };
-use crate::support::world::{TURN, World, turn_body};
+use crate::support::world::{PLACE, TURN, World, place_body, sid, turn_body};
 
 fn running() -> Value {
     let mut data = conversation(7, &[(1, "A:Hello")]);
@@ -121,4 +121,33 @@ async fn after_a_week_without_an_answer_the_call_is_given_up() {
             outcome("failed", Some("no_outcome"), conversation_id)
         );
     }
+}
+
+#[tokio::test]
+async fn a_very_long_wait_asks_about_nothing() {
+    let world = world_with_calls(&[7]).await;
+    world.settings.set("RECONCILE_AFTER_MINUTES", "4294967295");
+    Books::open(&world, [conversation(7, &[])]);
+    world.runtime.advance(MINUTE);
+    assert!(world.reconcile().await.asked.is_empty());
+}
+
+#[tokio::test]
+async fn a_call_whose_conversation_another_call_took_is_given_up() {
+    let world = empty_world();
+    world.script(|_| Err(TransportError::Timeout));
+    world.post(PLACE, &place_body(&[7, 8])).await;
+    let mut turn = turn_body(8, 2, "Hello");
+    turn["conversation_id"] = json!("conv_7");
+    assert_eq!(world.post(TURN, &turn).await.status, 201);
+    Books::open(&world, [conversation(7, &[(1, "A:Hello")])]);
+    world
+        .database
+        .execute("UPDATE calls SET status = 'in_progress', failure_reason = NULL");
+    for _ in 0..16 {
+        world.runtime.advance(12 * HOUR);
+        world.reconcile().await;
+    }
+    assert_eq!(world.call(&sid(8), "status"), "completed");
+    assert_eq!(world.call(&sid(7), "status"), "failed");
 }

@@ -276,3 +276,16 @@ async fn a_transcript_of_three_thousand_turns_is_stored_whole() {
     assert!(words == expected, "{} turns", words.len());
     assert_eq!(world.deliver(&event).await, "already_applied");
 }
+
+#[tokio::test]
+async fn an_event_that_was_ignored_is_ignored_again() {
+    let world = world_with_calls(&[7]).await;
+    let mut other = conversation(7, &[(1, "A:Another")]);
+    other["conversation_id"] = json!("conv_blank");
+    for _ in 0..3 {
+        assert_eq!(
+            world.deliver(&transcription(other.clone())).await,
+            "ignored"
+        );
+    }
+}

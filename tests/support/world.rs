@@ -118,7 +118,18 @@ impl TestSettings {
     }
 }
 
+impl TestSettings {
+    /// A rate limit that admits no more of this key.
+    pub fn deny(&self, limit: &str, key: &str) {
+        self.set(&format!("{limit} {key}"), "denied");
+    }
+}
+
 impl Settings for TestSettings {
+    async fn admits(&self, limit: &'static str, key: &str) -> bool {
+        self.get(&format!("{limit} {key}")).is_none()
+    }
+
     fn get(&self, name: &str) -> Option<String> {
         self.0.borrow().get(name).cloned()
     }

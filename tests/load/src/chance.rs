@@ -30,10 +30,4 @@ impl Chance {
     pub fn percent(&mut self, times: u64) -> bool {
         self.below(100) < times
     }
-
-    /// One of these.
-    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
-        let index = self.below(u64::try_from(of.len()).unwrap_or(0));
-        of.get(usize::try_from(index).unwrap_or(0))
-    }
 }

@@ -192,6 +192,12 @@ fn a_lost_turn_is_found() {
             turn.sequence_number = place;
         }
     });
+    // Also when the answer broke off before it named an id.
+    assert_found(&[Kind::TurnLost, Kind::WrongTranscript], |case| {
+        case.said(0).ids.clear();
+        case.call(TALK).turns[0].message = "Are you there?".into();
+    });
+    assert_found(&[], |case| case.said(0).ids.clear());
     // And when another turn of the same words stands in its place.
     assert_found(&[Kind::TurnLost], |case| case.call(TALK).turns[1].id = 99);
 }

@@ -108,6 +108,11 @@ impl Answers {
         lock(&self.0).placements.len()
     }
 
+    /// How many calls were asked for so far.
+    pub fn count_asked(&self) -> usize {
+        lock(&self.0).asked.len()
+    }
+
     /// All answers so far.
     pub fn so_far(&self) -> Promised {
         lock(&self.0).clone()

@@ -32,6 +32,9 @@ kill -s KILL 0
 /// How long wrangler may take to start on a machine that has much else to do.
 const START: Duration = Duration::from_secs(120);
 
+/// How long wrangler outlives the runtime in a crash.
+pub const GONE: Duration = Duration::from_millis(500);
+
 /// The worker's folder, its port, and what runs there now.
 pub struct Server {
     folder: TempDir,
@@ -101,8 +104,9 @@ impl Server {
     }
 
     /// Leaves the folder where it is, for somebody to look into.
-    pub fn keep(self) -> PathBuf {
-        self.folder.keep()
+    pub fn keep(mut self) -> PathBuf {
+        self.folder.disable_cleanup(true);
+        self.folder.path().to_path_buf()
     }
 
     /// The database's file. Not to be opened while the worker runs: with a second writer the runtime's own writes fail.
@@ -171,9 +175,9 @@ impl Server {
         }
     }
 
-    /// Kills the runtime as if its machine had lost power, and a moment later wrangler, which would not start it again.
-    /// Says how many processes of the runtime there were.
-    pub async fn crash(&mut self) -> Result<usize, String> {
+    /// Waits for the moment, then kills the runtime, which has no time to finish anything, and half a second later
+    /// wrangler, which would not start it again. Says how many processes of the runtime there were.
+    pub async fn crash(&mut self, moment: impl Future<Output = ()>) -> Result<usize, String> {
         let Some(mut child) = self.running.take() else {
             return Err("there is nothing to kill".into());
         };
@@ -182,8 +186,9 @@ impl Server {
             return Err("wrangler has started no workerd".into());
         }
         let ids: Vec<_> = runtimes.iter().map(u32::to_string).collect();
+        moment.await;
         signal("KILL", &ids)?;
-        sleep(Duration::from_millis(500)).await;
+        sleep(GONE).await;
         signal("KILL", &[format!("-{}", child.id())])?;
         let _ = child.wait();
         Ok(runtimes.len())

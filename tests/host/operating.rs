@@ -1,0 +1,89 @@
+//! What the people who run the service see: rate limits, the detailed health check, timings.
+
+use serde_json::{Value, json};
+
+use crate::support::world::{PLACE, TURN, World, place_body, request, sid, turn_body};
+
+async fn world_with_a_call() -> World {
+    let world = World::new();
+    assert_eq!(world.post(PLACE, &place_body(&[7])).await.status, 201);
+    world
+}
+
+#[tokio::test]
+async fn a_call_whose_turns_come_too_often_is_held_back_before_the_database_is_asked() {
+    let world = world_with_a_call().await;
+    world.settings.deny("TURN_RATE_LIMIT_BY_CALL", &sid(7));
+    let before = world.database.round_trips();
+    let reply = world.post(TURN, &turn_body(7, 1, "Hello")).await;
+    assert_eq!(
+        (reply.status, &reply.body["code"]),
+        (429, &json!("rate_limited"))
+    );
+    assert_eq!(reply.headers["retry-after"], "60");
+    assert_eq!(reply.headers["content-type"], "application/problem+json");
+    assert_eq!(world.database.round_trips(), before);
+    // Another call is not touched.
+    let other = world.post(TURN, &turn_body(8, 1, "Hello")).await;
+    assert_eq!(other.body["code"], "unknown_call_sid");
+}
+
+#[tokio::test]
+async fn an_address_that_posts_too_often_is_held_back_before_its_body_is_read() {
+    let world = world_with_a_call().await;
+    world
+        .settings
+        .deny("TURN_RATE_LIMIT_BY_ADDRESS", "203.0.113.7");
+    let from = |address: &str| {
+        let mut turn = request("POST", TURN, turn_body(7, 1, "Hello").to_string());
+        let header = ("cf-connecting-ip".to_owned(), address.to_owned());
+        turn.headers.push(header);
+        turn
+    };
+    assert_eq!(world.send(from("203.0.113.7")).await.status, 429);
+    assert_eq!(world.send(from("203.0.113.8")).await.status, 201);
+}
+
+#[tokio::test]
+async fn health_tells_the_holder_of_the_token_more() {
+    let world = world_with_a_call().await;
+    let reply = world.get("/health").await;
+    assert_eq!(reply.status, 200);
+    let newest = world.database.value("SELECT MAX(name) FROM d1_migrations");
+    assert_eq!(
+        reply.body["database"],
+        json!({ "round_trip_ms": 0, "migration": newest, "unsettled_calls": 1, "waiting_events": 0 })
+    );
+    assert_eq!(reply.body["configuration"]["API_TOKEN"], true);
+    assert_eq!(reply.body["configuration"]["RETENTION_DAYS"], false);
+    assert!(!reply.text.contains("test-key"), "no value is shown");
+}
+
+#[tokio::test]
+async fn health_tells_everybody_else_only_that_it_is_well() {
+    let world = world_with_a_call().await;
+    for authorization in [None, Some("Bearer wrong")] {
+        let mut health = request("GET", "/health", "");
+        health.headers.clear();
+        if let Some(authorization) = authorization {
+            health
+                .headers
+                .push(("authorization".to_owned(), authorization.to_owned()));
+        }
+        let reply = world.send(health).await;
+        assert_eq!((reply.status, reply.body), (200, json!({ "status": "ok" })));
+    }
+}
+
+#[tokio::test]
+async fn every_answer_tells_how_long_it_and_the_database_took() {
+    let world = World::new();
+    for (path, body) in [
+        (PLACE, place_body(&[7])),
+        (TURN, turn_body(7, 1, "Hi")),
+        ("/", Value::Null),
+    ] {
+        let reply = world.post(path, &body).await;
+        assert_eq!(reply.headers["server-timing"], "db;dur=0, total;dur=0");
+    }
+}
