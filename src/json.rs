@@ -31,6 +31,10 @@ pub enum Json<'a> {
 pub struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
 impl<'a> Object<'a> {
+    /// An object without members.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) const EMPTY: Self = Self(Vec::new());
+
     /// A member's value; `None` when there is none or it is null.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Json<'a>> {

@@ -1,17 +1,62 @@
 //! Reading a JSON body field by field, naming every fault instead of only the first.
+//!
+//! On the host the same readers also describe what they take, for `openapi.json`: then each notes
+//! its field and reads nothing.
 
 use serde::Serialize;
 
 use crate::json::{Json, Object};
-use crate::model::{TimeError, UtcTime};
+use crate::model::{DriverId, DriverIdError, PhoneNumber, Speaker, TimeError, UtcTime};
+
+#[cfg(not(target_arch = "wasm32"))]
+use super::openapi::sketch::{self, Sketch};
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Fault {
     /// The field's path from the body's root, such as `drivers[0].phoneNumber`.
     pub field: String,
     /// What it must be.
     pub message: String,
+}
+
+/// The faults of a request as they are found.
+#[derive(Debug, Default)]
+pub struct Faults {
+    found: Vec<Fault>,
+    /// What the readers take, where they are asked for that instead of for values.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) sketch: Option<Sketch>,
+}
+
+impl Faults {
+    /// What was read, if all of it is right.
+    ///
+    /// # Errors
+    /// The faults.
+    pub fn or<T>(self, read: Option<T>) -> Result<T, Vec<Fault>> {
+        match read {
+            Some(read) if self.found.is_empty() => Ok(read),
+            _ => Err(self.found),
+        }
+    }
+
+    fn push(&mut self, field: String, message: impl ToString) {
+        let message = message.to_string();
+        self.found.push(Fault { field, message });
+    }
+}
+
+/// Where readers are asked what they take: notes this field and ends the reader with nothing.
+macro_rules! describe {
+    ($faults:ident, $fields:ident, $name:ident, $kind:expr) => {
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(sketch) = &mut $faults.sketch {
+            sketch.note($fields.path($name), $kind);
+            return Default::default();
+        }
+    };
 }
 
 /// A JSON object being read. Each reader returns the value, or notes a fault and returns `None`.
@@ -23,7 +68,7 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The object at this path; the root's path is empty.
-    pub fn of(value: &'a Json<'a>, path: String, faults: &mut Vec<Fault>) -> Option<Self> {
+    pub fn of(value: &'a Json<'a>, path: String, faults: &mut Faults) -> Option<Self> {
         if let Some(object) = value.as_object() {
             return Some(Self { path, object });
         }
@@ -32,10 +77,7 @@ impl<'a> Fields<'a> {
         } else {
             path
         };
-        faults.push(Fault {
-            field,
-            message: "must be a JSON object".to_owned(),
-        });
+        faults.push(field, "must be a JSON object");
         None
     }
 
@@ -49,20 +91,17 @@ impl<'a> Fields<'a> {
     }
 
     /// Notes a fault of a field of this object.
-    pub fn fault(&self, name: &str, message: impl ToString, faults: &mut Vec<Fault>) {
-        faults.push(Fault {
-            field: self.path(name),
-            message: message.to_string(),
-        });
+    pub fn fault(&self, name: &str, message: impl ToString, faults: &mut Faults) {
+        faults.push(self.path(name), message);
     }
 
     /// A field's value; `None` when it is absent or null.
-    pub fn get(&self, name: &str) -> Option<&'a Json<'a>> {
+    fn get(&self, name: &str) -> Option<&'a Json<'a>> {
         self.object.get(name)
     }
 
     /// A field that must be there.
-    pub fn required(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&'a Json<'a>> {
+    fn required(&self, name: &str, faults: &mut Faults) -> Option<&'a Json<'a>> {
         let value = self.get(name);
         if value.is_none() {
             self.fault(name, "is required", faults);
@@ -71,19 +110,15 @@ impl<'a> Fields<'a> {
     }
 
     /// A text that may be absent.
-    pub fn text(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&'a str> {
+    pub fn text(&self, name: &str, faults: &mut Faults) -> Option<&'a str> {
+        describe!(faults, self, name, sketch::Kind::Text);
         self.get(name)
             .and_then(|value| self.as_text(name, value, faults))
     }
 
-    /// A text that must be there.
-    pub fn required_text(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&'a str> {
-        self.required(name, faults)
-            .and_then(|value| self.as_text(name, value, faults))
-    }
-
     /// A text that must be there and hold more than white space.
-    pub fn required_words(&self, name: &str, faults: &mut Vec<Fault>) -> Option<&'a str> {
+    pub fn required_words(&self, name: &str, faults: &mut Faults) -> Option<&'a str> {
+        describe!(faults, self, name, sketch::Kind::RequiredWords);
         let text = self.required_text(name, faults)?;
         if text.trim().is_empty() {
             self.fault(name, "must not be empty", faults);
@@ -93,19 +128,56 @@ impl<'a> Fields<'a> {
     }
 
     /// A time that must be there.
-    pub fn required_time(&self, name: &str, faults: &mut Vec<Fault>) -> Option<UtcTime> {
+    pub fn required_time(&self, name: &str, faults: &mut Faults) -> Option<UtcTime> {
+        describe!(faults, self, name, sketch::Kind::RequiredTime);
         let text = self.required_text(name, faults)?;
         self.as_time(name, text, faults)
     }
 
     /// A time that may be absent.
-    pub fn time(&self, name: &str, faults: &mut Vec<Fault>) -> Option<UtcTime> {
+    pub fn time(&self, name: &str, faults: &mut Faults) -> Option<UtcTime> {
+        describe!(faults, self, name, sketch::Kind::Time);
         let text = self.text(name, faults)?;
         self.as_time(name, text, faults)
     }
 
+    /// A telephone number that must be there.
+    pub fn required_phone_number(&self, name: &str, faults: &mut Faults) -> Option<PhoneNumber> {
+        describe!(faults, self, name, sketch::Kind::RequiredPhoneNumber);
+        let text = self.required_text(name, faults)?;
+        PhoneNumber::parse(text)
+            .map_err(|error| self.fault(name, error, faults))
+            .ok()
+    }
+
+    /// A driver's number that must be there: a number, or its digits as a text.
+    pub fn required_driver_id(&self, name: &str, faults: &mut Faults) -> Option<DriverId> {
+        describe!(faults, self, name, sketch::Kind::RequiredDriverId);
+        let id = match self.required(name, faults)? {
+            Json::Text(text) => DriverId::parse(text),
+            Json::Number(number) => whole(*number).ok_or(DriverIdError).and_then(DriverId::new),
+            _ => Err(DriverIdError),
+        };
+        id.map_err(|error| self.fault(name, error, faults)).ok()
+    }
+
+    /// ElevenLabs' word for a speaker, which must be there.
+    pub fn required_speaker(&self, name: &str, faults: &mut Faults) -> Option<Speaker> {
+        describe!(faults, self, name, sketch::Kind::RequiredSpeaker);
+        let speaker = Speaker::from_elevenlabs(self.required_text(name, faults)?);
+        if speaker.is_none() {
+            self.fault(name, "must be agent or user", faults);
+        }
+        speaker
+    }
+
     /// A list that may be absent; then it is empty.
-    pub fn list(&self, name: &str, faults: &mut Vec<Fault>) -> &'a [Json<'a>] {
+    pub fn list(&self, name: &str, faults: &mut Faults) -> &'a [Json<'a>] {
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(sketch) = &mut faults.sketch {
+            sketch.note(self.path(name), sketch::Kind::List);
+            return sketch::ONE_ITEM;
+        }
         match self.get(name) {
             None => &[],
             Some(Json::List(items)) => items,
@@ -116,7 +188,35 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn as_text(&self, name: &str, value: &'a Json<'a>, faults: &mut Vec<Fault>) -> Option<&'a str> {
+    /// A list of one to so many items that must be there. Of a longer one, which is a fault, no
+    /// more items are given than that.
+    pub fn required_list(
+        &self,
+        name: &str,
+        most: usize,
+        faults: &mut Faults,
+    ) -> Option<&'a [Json<'a>]> {
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(sketch) = &mut faults.sketch {
+            sketch.note(self.path(name), sketch::Kind::RequiredList(most));
+            return Some(sketch::ONE_ITEM);
+        }
+        self.required(name, faults)?;
+        let before = faults.found.len();
+        let items = self.list(name, faults);
+        if faults.found.len() == before && !(1..=most).contains(&items.len()) {
+            let message = format!("must list 1 to {most} {name}, not {}", items.len());
+            self.fault(name, message, faults);
+        }
+        items.get(..most).or(Some(items))
+    }
+
+    fn required_text(&self, name: &str, faults: &mut Faults) -> Option<&'a str> {
+        self.required(name, faults)
+            .and_then(|value| self.as_text(name, value, faults))
+    }
+
+    fn as_text(&self, name: &str, value: &'a Json<'a>, faults: &mut Faults) -> Option<&'a str> {
         let text = value.as_text();
         if text.is_none() {
             self.fault(name, "must be a string", faults);
@@ -124,9 +224,19 @@ impl<'a> Fields<'a> {
         text
     }
 
-    fn as_time(&self, name: &str, text: &str, faults: &mut Vec<Fault>) -> Option<UtcTime> {
+    fn as_time(&self, name: &str, text: &str, faults: &mut Faults) -> Option<UtcTime> {
         UtcTime::parse(text)
             .map_err(|error: TimeError| self.fault(name, error, faults))
             .ok()
     }
+}
+
+/// A JSON number as a whole number. JSON does not tell `7` from `7.0`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "only whole numbers up to 2^53 − 1 pass, and those are exact"
+)]
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() <= DriverId::MAX as f64).then_some(number as i64)
 }

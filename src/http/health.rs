@@ -12,13 +12,17 @@ use crate::store::Database;
 
 /// What everybody may know.
 #[derive(Serialize)]
-struct Health {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct Health {
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(extend("const" = "ok")))]
     status: &'static str,
 }
 
 /// What the holder of `API_TOKEN` may know.
 #[derive(Serialize)]
-struct DetailedHealth {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct DetailedHealth {
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(extend("const" = "ok")))]
     status: &'static str,
     database: DatabaseHealth,
     /// Which settings are set. Never their values.
@@ -26,7 +30,9 @@ struct DetailedHealth {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 struct DatabaseHealth {
+    /// How long the database took to answer.
     round_trip_ms: u64,
     /// The newest migration.
     migration: Option<String>,

@@ -13,9 +13,12 @@ mod fields;
 mod health;
 mod incoming;
 mod json;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod openapi;
 mod place_calls;
 mod post_call;
 pub mod problem;
+mod query;
 mod read_calls;
 mod record_turn;
 mod router;

@@ -5,16 +5,14 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::answer::About;
-use super::fields::{Fault, Fields};
+use super::fields::{Faults, Fields};
 use super::problem::Problem;
 use super::record_turn::read_body;
 use super::{Answer, Incoming, Service, auth, json};
 use crate::elevenlabs::{Client, Transport};
 use crate::json::{Json, mended};
 use crate::ledger::place_calls::{PlaceError, Placed, place_calls};
-use crate::model::{
-    CallSid, CallStatus, Driver, DriverId, DriverIdError, PhoneNumber, UtcTime, Violation, reason,
-};
+use crate::model::{CallSid, CallStatus, Driver, DriverId, UtcTime, Violation, reason};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
 use crate::store::Database;
@@ -26,32 +24,47 @@ pub const MAX_DRIVERS: usize = 20;
 
 /// A request to place calls.
 #[derive(Debug)]
-struct PlaceCalls {
+pub(super) struct PlaceCalls {
     timestamp: UtcTime,
     drivers: Vec<Driver>,
 }
 
 /// The answer: what became of each driver's call, in their order.
 #[derive(Debug, Serialize)]
-struct CallsPlaced {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct CallsPlaced {
+    /// The request's time, in UTC.
     timestamp: UtcTime,
     calls: Vec<PlacedCall>,
 }
 
+/// What became of one driver's call.
 #[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 struct PlacedCall {
     call_sid: CallSid,
     driver_id: i64,
+    /// ElevenLabs' name for the conversation, once known.
     conversation_id: Option<String>,
     status: CallStatus,
+    /// Whether this request placed it; otherwise it was on record before.
     created: bool,
+    /// Why the call could not be placed, where it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<PlacingError>,
 }
 
+/// Why a call could not be placed.
 #[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 struct PlacingError {
+    /// `elevenlabs_rejected`: no phone rang. `outcome_unknown`: it may have rung.
+    #[cfg_attr(
+        not(target_arch = "wasm32"),
+        schemars(extend("enum" = [reason::ELEVENLABS_REJECTED, reason::OUTCOME_UNKNOWN]))
+    )]
     code: &'static str,
+    /// The same for people.
     message: String,
 }
 
@@ -145,31 +158,23 @@ fn placed_call(placed: Placed) -> PlacedCall {
 }
 
 fn parse(body: &Json<'_>) -> Result<PlaceCalls, Problem> {
-    let mut faults = Vec::new();
-    match request(body, &mut faults) {
-        Some(request) if faults.is_empty() => Ok(request),
-        _ => Err(Problem::faulty(faults)),
-    }
+    let mut faults = Faults::default();
+    let request = request(body, &mut faults);
+    faults.or(request).map_err(Problem::faulty)
 }
 
-fn request(body: &Json<'_>, faults: &mut Vec<Fault>) -> Option<PlaceCalls> {
+pub(super) fn request(body: &Json<'_>, faults: &mut Faults) -> Option<PlaceCalls> {
     let fields = Fields::of(body, String::new(), faults)?;
     let timestamp = fields.required_time("timestamp", faults);
-    fields.required("drivers", faults)?;
-    let before = faults.len();
-    let items = fields.list("drivers", faults);
-    if faults.len() == before && !(1..=MAX_DRIVERS).contains(&items.len()) {
-        let message = format!("must list 1 to {MAX_DRIVERS} drivers, not {}", items.len());
-        fields.fault("drivers", message, faults);
-    }
+    let items = fields.required_list("drivers", MAX_DRIVERS, faults)?;
     let mut drivers = Vec::with_capacity(items.len());
     let mut seen: HashMap<DriverId, usize> = HashMap::new();
-    for (index, item) in items.iter().enumerate().take(MAX_DRIVERS) {
+    for (index, item) in items.iter().enumerate() {
         let path = format!("drivers[{index}]");
         let Some(fields) = Fields::of(item, path, faults) else {
             continue;
         };
-        let id = driver_id(&fields, faults);
+        let id = fields.required_driver_id("driverId", faults);
         let first = id.map_or(index, |id| *seen.entry(id).or_insert(index));
         if first != index {
             let message = format!("is the same driver as drivers[{first}]; list each driver once");
@@ -183,14 +188,8 @@ fn request(body: &Json<'_>, faults: &mut Vec<Fault>) -> Option<PlaceCalls> {
     })
 }
 
-fn driver(fields: &Fields<'_>, id: Option<DriverId>, faults: &mut Vec<Fault>) -> Option<Driver> {
-    let phone_number = fields
-        .required_text("phoneNumber", faults)
-        .and_then(|text| {
-            PhoneNumber::parse(text)
-                .map_err(|error| fields.fault("phoneNumber", error, faults))
-                .ok()
-        });
+fn driver(fields: &Fields<'_>, id: Option<DriverId>, faults: &mut Faults) -> Option<Driver> {
+    let phone_number = fields.required_phone_number("phoneNumber", faults);
     let name = fields.text("driverName", faults).map(str::to_owned);
     let custom_rules = fields.text("customRules", faults).map(str::to_owned);
     let mut violations = Vec::new();
@@ -215,25 +214,4 @@ fn driver(fields: &Fields<'_>, id: Option<DriverId>, faults: &mut Vec<Fault>) ->
         violations,
         custom_rules,
     })
-}
-
-fn driver_id(fields: &Fields<'_>, faults: &mut Vec<Fault>) -> Option<DriverId> {
-    let value = fields.required("driverId", faults)?;
-    let id = match value {
-        Json::Text(text) => DriverId::parse(text),
-        Json::Number(number) => whole(*number).ok_or(DriverIdError).and_then(DriverId::new),
-        _ => Err(DriverIdError),
-    };
-    id.map_err(|error| fields.fault("driverId", error, faults))
-        .ok()
-}
-
-/// A JSON number as a whole number. JSON does not tell `7` from `7.0`.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    reason = "only whole numbers up to 2^53 − 1 pass, and those are exact"
-)]
-fn whole(number: f64) -> Option<i64> {
-    (number.fract() == 0.0 && number.abs() <= DriverId::MAX as f64).then_some(number as i64)
 }

@@ -10,6 +10,8 @@ use crate::elevenlabs::Transport;
 use crate::elevenlabs::event::{Event, EventError};
 use crate::elevenlabs::signature;
 use crate::json::into_text;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::ledger::settle::Applied;
 use crate::ledger::settle::receive_event;
 use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
@@ -20,7 +22,9 @@ pub const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
 /// The answer to an event that is durably stored.
 #[derive(Debug, Serialize)]
-struct EventReceived {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct EventReceived {
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(with = "Applied"))]
     status: &'static str,
 }
 

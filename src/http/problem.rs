@@ -63,6 +63,7 @@ impl From<NotConfigured> for Problem {
 
 /// The body of a problem response.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct ProblemBody {
     /// Always `about:blank`: `title` is the status' phrase, `code` tells problems apart.
     r#type: &'static str,
@@ -127,7 +128,7 @@ impl Problem {
         }
     }
 
-    const fn status(&self) -> (u16, &'static str) {
+    pub(super) const fn status(&self) -> (u16, &'static str) {
         match self {
             Self::InvalidRequest { .. }
             | Self::OtherConversation(_)

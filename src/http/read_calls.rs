@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use super::accept::preferred;
 use super::answer::About;
-use super::fields::Fault;
 use super::problem::Problem;
+use super::query::Query;
 use super::{Answer, Incoming, Service, auth, cursor};
 use crate::elevenlabs::Transport;
-use crate::model::{Call, CallSid, CallStatus, DriverId, Turn, UtcTime};
+use crate::model::{Call, CallSid, Turn};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
 use crate::store::reading::{CallFilter, Position, Transcription};
@@ -23,16 +23,22 @@ pub const DEFAULT_LIMIT: i64 = 50;
 
 /// One page of calls.
 #[derive(Debug, Serialize)]
-struct CallPage {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct CallPage {
+    /// Newest first.
     calls: Vec<Call>,
+    /// The `cursor` of the next page; `null` on the last one.
     next_cursor: Option<String>,
 }
 
 /// What was said in a call.
 #[derive(Debug, Serialize)]
-struct CallTranscription {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct CallTranscription {
     call_sid: CallSid,
+    /// ElevenLabs' name for the conversation, once known.
     conversation_id: Option<String>,
+    /// In the order of the conversation.
     turns: Vec<Turn>,
 }
 
@@ -44,7 +50,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
     /// One page of calls, newest first, as JSON or CSV.
     pub(super) async fn list_calls(&self, incoming: &impl Incoming) -> Result<Answer, Problem> {
         self.may_read(incoming)?;
-        let (filter, limit) = query(&incoming.query())?;
+        let (filter, limit) = parse(&incoming.query())?;
         // One more than asked tells whether there is a next page.
         let calls = self.store.list_calls(&filter, limit + 1).await;
         let mut calls = calls.map_err(|cause| unavailable(None, cause))?;
@@ -135,54 +141,22 @@ fn next(last: &Call) -> String {
     })
 }
 
-/// Reads the query. An empty value counts as none; unknown names are passed over.
-fn query(text: &str) -> Result<(CallFilter, i64), Problem> {
-    let mut filter = CallFilter::default();
-    let mut limit = DEFAULT_LIMIT;
-    let mut faults = Vec::new();
-    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-        if value.is_empty() {
-            continue;
-        }
-        let mut fault = |message: String| {
-            faults.push(Fault {
-                field: name.to_string(),
-                message,
-            });
-        };
-        match &*name {
-            "status" => match CallStatus::parse(&value) {
-                Some(status) => filter.status = Some(status),
-                None => fault("must be in_progress, completed or failed".to_owned()),
-            },
-            "driver_id" => match DriverId::parse(&value) {
-                Ok(driver_id) => filter.driver_id = Some(driver_id),
-                Err(error) => fault(error.to_string()),
-            },
-            "from" => match UtcTime::parse(&value) {
-                Ok(time) => filter.from = Some(time),
-                Err(error) => fault(error.to_string()),
-            },
-            "to" => match UtcTime::parse(&value) {
-                Ok(time) => filter.to = Some(time),
-                Err(error) => fault(error.to_string()),
-            },
-            "limit" => match value.parse() {
-                Ok(number) if (1..=MAX_LIMIT).contains(&number) => limit = number,
-                _ => fault(format!("must be a whole number from 1 to {MAX_LIMIT}")),
-            },
-            "cursor" => match cursor::decode(&value) {
-                Some(position) => filter.after = Some(position),
-                None => fault("must be the next_cursor of a page, unchanged".to_owned()),
-            },
-            _ => {}
-        }
-    }
-    if faults.is_empty() {
-        Ok((filter, limit))
-    } else {
-        Err(Problem::faulty_query(faults))
-    }
+fn parse(text: &str) -> Result<(CallFilter, i64), Problem> {
+    let mut query = Query::of(text);
+    let read = self::query(&mut query);
+    query.or(read).map_err(Problem::faulty_query)
+}
+
+/// Reads the query: which calls, and how many.
+pub(super) fn query(query: &mut Query<'_>) -> (CallFilter, i64) {
+    let filter = CallFilter {
+        status: query.status("status"),
+        driver_id: query.driver_id("driver_id"),
+        from: query.time("from", "Only calls that started then or later."),
+        to: query.time("to", "Only calls that started before then."),
+        after: query.cursor("cursor"),
+    };
+    (filter, query.number("limit", MAX_LIMIT, DEFAULT_LIMIT))
 }
 
 /// The calls as CSV (RFC 4180) with a heading line.

@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::answer::About;
-use super::fields::{Fault, Fields};
+use super::fields::{Faults, Fields};
 use super::problem::Problem;
 use super::{Answer, BodyError, Incoming, Service, auth, json};
 use crate::elevenlabs::Transport;
 use crate::json::{Json, mended};
 use crate::ledger::record_turn::{RecordError, Recorded, record_turn};
-use crate::model::{CallSid, NewTurn, Speaker};
+use crate::model::{CallSid, NewTurn};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
 use crate::store::Database;
@@ -19,11 +19,16 @@ pub const BODY_LIMIT: usize = 256 * 1024;
 
 /// The answer to a turn that is in the ledger.
 #[derive(Debug, Serialize)]
-struct TurnSaved<'a> {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct TurnSaved<'a> {
+    #[cfg_attr(not(target_arch = "wasm32"), schemars(extend("const" = "success")))]
     status: &'static str,
+    /// The same for people.
     message: String,
     call_sid: &'a CallSid,
+    /// The turn's number in the whole ledger; it never changes.
     transcription_id: i64,
+    /// The turn's place in its conversation.
     sequence_number: i64,
 }
 
@@ -100,23 +105,15 @@ pub(super) async fn read_body(
 }
 
 fn parse(body: &Json<'_>) -> Result<NewTurn, Problem> {
-    let mut faults = Vec::new();
-    match turn(body, &mut faults) {
-        Some(turn) if faults.is_empty() => Ok(turn),
-        _ => Err(Problem::faulty(faults)),
-    }
+    let mut faults = Faults::default();
+    let turn = turn(body, &mut faults);
+    faults.or(turn).map_err(Problem::faulty)
 }
 
-fn turn(body: &Json<'_>, faults: &mut Vec<Fault>) -> Option<NewTurn> {
+pub(super) fn turn(body: &Json<'_>, faults: &mut Faults) -> Option<NewTurn> {
     let fields = Fields::of(body, String::new(), faults)?;
     let call_sid = fields.required_words("call_sid", faults);
-    let speaker = fields.required_text("speaker", faults).and_then(|role| {
-        let speaker = Speaker::from_elevenlabs(role);
-        if speaker.is_none() {
-            fields.fault("speaker", "must be agent or user", faults);
-        }
-        speaker
-    });
+    let speaker = fields.required_speaker("speaker", faults);
     let message = fields.required_words("message", faults);
     let timestamp = fields.required_time("timestamp", faults);
     let conversation_id = fields.text("conversation_id", faults);

@@ -10,56 +10,72 @@ use crate::platform::config::Settings;
 use crate::store::Database;
 
 /// A path that exists.
-enum Route {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
     PlaceCalls,
     RecordTurn,
     PostCall,
     ListCalls,
-    ReadCall(String),
-    ReadTranscription(String),
+    ReadCall,
+    ReadTranscription,
     Health,
+    OpenApi,
 }
 
 impl Route {
-    /// The route at this path.
-    fn find(path: &str) -> Option<Self> {
-        let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
-        Some(match segments.as_slice() {
-            ["driver_data", "call-elevenlabs"] => Self::PlaceCalls,
-            ["webhooks", "elevenlabs", "transcription"] => Self::RecordTurn,
-            ["webhooks", "elevenlabs", "post-call"] => Self::PostCall,
-            ["calls"] => Self::ListCalls,
-            ["calls", call_sid] if !call_sid.is_empty() => Self::ReadCall(decoded(call_sid)),
-            ["calls", call_sid, "transcription"] if !call_sid.is_empty() => {
-                Self::ReadTranscription(decoded(call_sid))
-            }
-            ["health"] => Self::Health,
-            _ => return None,
-        })
+    /// Every route there is: one that is missing here answers nothing.
+    pub(super) const ALL: [Self; 8] = [
+        Self::PlaceCalls,
+        Self::RecordTurn,
+        Self::PostCall,
+        Self::ListCalls,
+        Self::ReadCall,
+        Self::ReadTranscription,
+        Self::Health,
+        Self::OpenApi,
+    ];
+
+    /// The route at this path, and the `call_sid` in it; empty where the route has none.
+    fn find(path: &str) -> Option<(Self, String)> {
+        Self::ALL
+            .into_iter()
+            .find_map(|route| Some((route, decoded(named(route.pattern(), path)?))))
     }
 
-    /// The route's pattern, for the log.
-    const fn pattern(&self) -> &'static str {
+    /// The route's pattern, which paths are compared with.
+    pub(super) const fn pattern(self) -> &'static str {
         match self {
             Self::PlaceCalls => "/driver_data/call-elevenlabs",
             Self::RecordTurn => "/webhooks/elevenlabs/transcription",
             Self::PostCall => "/webhooks/elevenlabs/post-call",
             Self::ListCalls => "/calls",
-            Self::ReadCall(_) => "/calls/{call_sid}",
-            Self::ReadTranscription(_) => "/calls/{call_sid}/transcription",
+            Self::ReadCall => "/calls/{call_sid}",
+            Self::ReadTranscription => "/calls/{call_sid}/transcription",
             Self::Health => "/health",
+            Self::OpenApi => "/openapi.json",
         }
     }
 
     /// The methods it takes, as the `Allow` header lists them.
-    const fn allowed(&self) -> &'static str {
+    pub(super) const fn allowed(self) -> &'static str {
         match self {
             Self::PlaceCalls | Self::RecordTurn | Self::PostCall => "POST",
-            Self::ListCalls | Self::ReadCall(_) | Self::ReadTranscription(_) | Self::Health => {
-                "GET, HEAD"
-            }
+            Self::ListCalls
+            | Self::ReadCall
+            | Self::ReadTranscription
+            | Self::Health
+            | Self::OpenApi => "GET, HEAD",
         }
     }
+}
+
+/// What stands at `{call_sid}` in a path of this pattern, as one segment.
+fn named<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    let Some((before, after)) = pattern.split_once("{call_sid}") else {
+        return (pattern == path).then_some("");
+    };
+    let call_sid = path.strip_prefix(before)?.strip_suffix(after)?;
+    (!call_sid.is_empty() && !call_sid.contains('/')).then_some(call_sid)
 }
 
 impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
@@ -68,7 +84,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         &self,
         incoming: &mut impl Incoming,
     ) -> (&'static str, Result<Answer, Problem>) {
-        let Some(route) = Route::find(&incoming.path()) else {
+        let Some((route, call_sid)) = Route::find(&incoming.path()) else {
             return ("unknown", Err(Problem::NotFound));
         };
         let method = incoming.method();
@@ -82,15 +98,20 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             Route::RecordTurn => Box::pin(self.record_turn(incoming)),
             Route::PostCall => Box::pin(self.post_call(incoming)),
             Route::ListCalls => Box::pin(self.list_calls(incoming)),
-            Route::ReadCall(call_sid) => Box::pin(self.read_call(incoming, call_sid)),
-            Route::ReadTranscription(call_sid) => {
-                Box::pin(self.read_transcription(incoming, call_sid))
-            }
+            Route::ReadCall => Box::pin(self.read_call(incoming, call_sid)),
+            Route::ReadTranscription => Box::pin(self.read_transcription(incoming, call_sid)),
             Route::Health => Box::pin(self.health(incoming)),
+            Route::OpenApi => Box::pin(core::future::ready(Ok(document()))),
         };
         let result = answering.await;
         (pattern, result)
     }
+}
+
+/// The description of all of this, as it is written by `tests/host/openapi.rs`.
+fn document() -> Answer {
+    const DOCUMENT: &str = include_str!("../../openapi.json");
+    Answer::new(200, "application/json", DOCUMENT.to_owned())
 }
 
 /// A path segment without its percent-encoding.

@@ -23,6 +23,11 @@ pub enum Evidence<'a> {
 
 /// What became of a piece of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    derive(schemars::JsonSchema),
+    schemars(rename_all = "snake_case")
+)]
 pub enum Applied {
     /// The call is now what it says.
     Applied,

@@ -7,6 +7,7 @@ use super::{CallSid, StoredTime};
 /// Where a call stands. `completed` and `failed` are terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum CallStatus {
     /// Recorded, perhaps ringing, perhaps talking.
     InProgress,
@@ -60,6 +61,7 @@ pub mod reason {
 
 /// One call as it is on record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Call {
     /// The row's number; it never changes.
     pub id: i64,

@@ -7,6 +7,8 @@ mod call;
 mod call_sid;
 mod driver;
 mod phone;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod schemas;
 mod time;
 mod turn;
 

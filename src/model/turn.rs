@@ -7,6 +7,7 @@ use super::{CallSid, StoredTime, UtcTime};
 /// Who spoke. ElevenLabs calls the person on the phone `user`; the ledger says `driver`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum Speaker {
     /// The voice agent.
     Agent,
@@ -62,6 +63,7 @@ pub struct NewTurn {
 
 /// One stored turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Turn {
     /// The turn's number in the whole ledger; it never changes.
     pub transcription_id: i64,

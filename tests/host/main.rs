@@ -22,6 +22,7 @@ mod listing_pages;
 mod log_lines;
 mod migrations;
 mod migrations_of_old_data;
+mod openapi;
 mod operating;
 mod placing;
 mod placing_input;

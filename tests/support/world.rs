@@ -13,6 +13,7 @@ use call_ledger::platform::log::Line;
 use call_ledger::platform::{RandomUnavailable, Runtime};
 use serde_json::Value;
 
+use super::contract;
 use super::sqlite::Sqlite;
 
 pub const API_TOKEN: &str = "test-api-token";
@@ -258,8 +259,11 @@ impl World {
         )
     }
 
+    /// Sends it, and holds the answer to what `openapi.json` says of it.
     pub async fn send(&self, mut request: TestRequest) -> Reply {
-        read(self.service().handle(&mut request).await)
+        let answer = self.service().handle(&mut request).await;
+        contract::assert_described(&request, &answer);
+        read(answer)
     }
 
     /// Posts with the API token.

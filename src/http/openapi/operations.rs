@@ -1,0 +1,346 @@
+//! What the document says of each route: who may, what goes in, and which answers come out.
+
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Value, json};
+
+use super::problems::{invalid_field, no_cause, not_configured, store_unavailable};
+use super::sketch;
+use crate::http::Problem;
+use crate::http::health::{DetailedHealth, Health};
+use crate::http::place_calls::{self, CallsPlaced};
+use crate::http::post_call::{self, EventReceived};
+use crate::http::problem::ProblemBody;
+use crate::http::read_calls::{self, CallPage, CallTranscription};
+use crate::http::record_turn::{self, TurnSaved};
+use crate::http::router::Route;
+use crate::model::{Call, CallSid};
+
+/// A form of an answer.
+pub struct Content {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// The schema of it.
+    pub schema: Value,
+}
+
+/// One operation of the document.
+pub struct Operation {
+    /// Its name.
+    pub id: &'static str,
+    /// In a few words.
+    pub summary: &'static str,
+    /// In a few more.
+    pub description: &'static str,
+    /// The group it belongs to.
+    pub tag: &'static str,
+    /// Who may.
+    pub security: Value,
+    /// What stands in the path and the query.
+    pub parameters: Vec<Value>,
+    /// What goes in.
+    pub body: Option<Value>,
+    /// What comes out: status, meaning, forms.
+    pub answers: Vec<(u16, &'static str, Vec<Content>)>,
+    /// What can go wrong, but for the wrong method.
+    pub problems: Vec<Problem>,
+}
+
+/// The token that a route wants.
+fn api_token() -> Value {
+    json!([{ "ApiToken": [] }])
+}
+
+/// How callers show who they are.
+pub fn security_schemes() -> Value {
+    json!({
+        "ApiToken": {
+            "type": "http", "scheme": "bearer",
+            "description": "The secret API_TOKEN.",
+        },
+        "WebhookToken": {
+            "type": "http", "scheme": "bearer",
+            "description": "The secret WEBHOOK_TOKEN, once it is set.",
+        },
+        "Signature": {
+            "type": "apiKey", "in": "header", "name": "ElevenLabs-Signature",
+            "description": "t=<unix seconds>,v0=<hex>: HMAC-SHA256 of `<t>.<raw body>` under \
+                            ELEVENLABS_WEBHOOK_SECRET, t within 45 minutes of now.",
+        },
+    })
+}
+
+/// The parameter of the path.
+pub fn call_sid() -> Value {
+    json!({
+        "name": "call_sid", "in": "path", "required": true,
+        "description": "The call's name; it may be percent-encoded.",
+        "schema": { "$ref": "#/components/schemas/CallSid" },
+    })
+}
+
+fn in_path() -> Vec<Value> {
+    vec![json!({ "$ref": "#/components/parameters/CallSid" })]
+}
+
+fn body(limit: usize, schema: &Value, example: &str) -> Value {
+    let example: Value = serde_json::from_str(example).unwrap_or_default();
+    json!({
+        "required": true,
+        "description": format!("At most {limit} bytes. Unknown fields are ignored."),
+        "content": { "application/json": { "schema": schema, "example": example } },
+    })
+}
+
+fn json_of<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Content {
+    Content {
+        media_type: "application/json",
+        schema: schemas.subschema_for::<T>().to_value(),
+    }
+}
+
+fn text(media_type: &'static str) -> Content {
+    Content {
+        media_type,
+        schema: json!({ "type": "string" }),
+    }
+}
+
+const CALLS_EXAMPLE: &str = r#"{
+  "timestamp": "2025-11-21T10:30:00Z",
+  "drivers": [{
+    "driverId": 12345, "driverName": "Ada Diaz", "phoneNumber": "(555) 010-1234",
+    "violations": [{ "type": "hours_of_service", "description": "Drove 12 h without a break", "occurredAt": "2025-11-21T08:00:00Z" }],
+    "customRules": "Speak Spanish if asked"
+  }]
+}"#;
+
+const TURN_EXAMPLE: &str = r#"{
+  "call_sid": "EL_12345_2025-11-21T10:30:00Z", "speaker": "agent",
+  "message": "Hello Ada", "timestamp": "2025-11-21T10:30:05Z"
+}"#;
+
+const EVENT_EXAMPLE: &str = r#"{
+  "type": "post_call_transcription", "event_timestamp": 1763721090,
+  "data": {
+    "conversation_id": "conv_12345", "status": "done",
+    "transcript": [
+      { "role": "agent", "message": "Hello Ada", "time_in_call_secs": 0 },
+      { "role": "user", "message": "Hello", "time_in_call_secs": 4 }
+    ],
+    "metadata": { "start_time_unix_secs": 1763721000, "call_duration_secs": 60 },
+    "analysis": { "transcript_summary": "Ada said hello." },
+    "conversation_initiation_client_data": { "dynamic_variables": { "call_sid": "EL_12345_2025-11-21T10:30:00Z" } }
+  }
+}"#;
+
+/// Who may ask, of an operation without body, path or query.
+fn plain(
+    (id, tag): (&'static str, &'static str),
+    summary: &'static str,
+    description: &'static str,
+    security: Value,
+) -> Operation {
+    Operation {
+        id,
+        summary,
+        description,
+        tag,
+        security,
+        parameters: Vec::new(),
+        body: None,
+        answers: Vec::new(),
+        problems: Vec::new(),
+    }
+}
+
+/// What the document says of a route.
+pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
+    // Every problem's response refers to it.
+    let _ = schemas.subschema_for::<ProblemBody>();
+    let _ = schemas.subschema_for::<CallSid>();
+    let sid = || "EL_12345_2025-11-21T10:30:00Z".to_owned();
+    match route {
+        Route::PlaceCalls => Operation {
+            body: Some(body(
+                place_calls::BODY_LIMIT,
+                &sketch::body(place_calls::request),
+                CALLS_EXAMPLE,
+            )),
+            answers: [
+                (201, "Every call was newly placed."),
+                (200, "Every call was on record before."),
+                (207, "Mixed: each call tells what became of it."),
+                (502, "No call could be placed; each tells why."),
+            ]
+            .map(|(status, meaning)| (status, meaning, vec![json_of::<CallsPlaced>(schemas)]))
+            .into(),
+            problems: vec![
+                invalid_field("drivers[0].phoneNumber", "is required"),
+                Problem::Unauthorized,
+                Problem::PayloadTooLarge(place_calls::BODY_LIMIT),
+                Problem::CallNotRecorded(String::new()),
+                not_configured(),
+            ],
+            ..plain(
+                ("placeCalls", "Calls"),
+                "Place calls",
+                "Records a call for each driver, then dials it. No driver may be listed twice. The \
+                 whole request is checked before anything is recorded, and a call is dialled at \
+                 most once, however often the request is sent.",
+                api_token(),
+            )
+        },
+        Route::RecordTurn => Operation {
+            body: Some(body(
+                record_turn::BODY_LIMIT,
+                &sketch::body(record_turn::turn),
+                TURN_EXAMPLE,
+            )),
+            answers: [
+                (201, "The turn is stored."),
+                (
+                    200,
+                    "The turn was stored before; the numbers are the first one's.",
+                ),
+            ]
+            .map(|(status, meaning)| (status, meaning, vec![json_of::<TurnSaved<'_>>(schemas)]))
+            .into(),
+            problems: vec![
+                invalid_field("speaker", "must be agent or user"),
+                Problem::OtherConversation(sid()),
+                Problem::UnknownCall(sid()),
+                Problem::ConversationNotLinked(sid()),
+                Problem::Unauthorized,
+                Problem::PayloadTooLarge(record_turn::BODY_LIMIT),
+                Problem::RateLimited,
+                store_unavailable(),
+            ],
+            ..plain(
+                ("recordTurn", "Webhooks"),
+                "Record one spoken turn",
+                "Stores a turn under the next number of its conversation, once. A conversation_id \
+                 links a call that has no conversation yet. Open to everybody unless \
+                 WEBHOOK_TOKEN is set.",
+                json!([{}, { "WebhookToken": [] }]),
+            )
+        },
+        Route::PostCall => Operation {
+            body: Some(body(
+                post_call::BODY_LIMIT,
+                &json!({
+                    "description": "ElevenLabs defines it.",
+                    "type": "object",
+                    "properties": { "type": { "type": "string" }, "data": {} },
+                    "required": ["type"],
+                    "additionalProperties": true,
+                }),
+                EVENT_EXAMPLE,
+            )),
+            answers: vec![(
+                200,
+                "The event is durably stored.",
+                vec![json_of::<EventReceived>(schemas)],
+            )],
+            problems: vec![
+                Problem::invalid("The event's data has no conversation_id."),
+                Problem::InvalidSignature,
+                Problem::PayloadTooLarge(post_call::BODY_LIMIT),
+                store_unavailable(),
+                not_configured(),
+            ],
+            ..plain(
+                ("receiveEvent", "Webhooks"),
+                "Take in an event of ElevenLabs",
+                "Settles the call by what ElevenLabs says of its conversation. The same event \
+                 twice is applied once.",
+                json!([{ "Signature": [] }]),
+            )
+        },
+        Route::ListCalls => Operation {
+            parameters: sketch::query(read_calls::query),
+            answers: vec![(
+                200,
+                "One page of calls, newest first.",
+                vec![json_of::<CallPage>(schemas), text("text/csv")],
+            )],
+            problems: vec![
+                Problem::faulty_query(Vec::new()),
+                Problem::Unauthorized,
+                store_unavailable(),
+                not_configured(),
+            ],
+            ..plain(
+                ("listCalls", "Calls"),
+                "List calls",
+                "Newest first, page by page. All conditions hold together.",
+                api_token(),
+            )
+        },
+        Route::ReadCall => Operation {
+            answers: vec![(200, "The call.", vec![json_of::<Call>(schemas)])],
+            ..of_one_call("readCall", "Read one call", "The call as it is on record.")
+        },
+        Route::ReadTranscription => Operation {
+            answers: vec![(
+                200,
+                "What was said, in order.",
+                vec![json_of::<CallTranscription>(schemas), text("text/plain")],
+            )],
+            ..of_one_call(
+                "readTranscription",
+                "Read what was said in a call",
+                "The turns that are stored so far.",
+            )
+        },
+        Route::Health => Operation {
+            answers: vec![(
+                200,
+                "The database answers.",
+                vec![Content {
+                    media_type: "application/json",
+                    schema: json!({ "anyOf": [
+                        json_of::<DetailedHealth>(schemas).schema,
+                        json_of::<Health>(schemas).schema,
+                    ] }),
+                }],
+            )],
+            problems: vec![Problem::Unhealthy(no_cause())],
+            ..plain(
+                ("readHealth", "Service"),
+                "Is the service well?",
+                "The holder of API_TOKEN is told more.",
+                json!([{}, { "ApiToken": [] }]),
+            )
+        },
+        Route::OpenApi => Operation {
+            answers: vec![(
+                200,
+                "This document.",
+                vec![Content {
+                    media_type: "application/json",
+                    schema: json!({ "type": "object" }),
+                }],
+            )],
+            ..plain(
+                ("readDescription", "Service"),
+                "Read this document",
+                "What the service takes and answers, in OpenAPI 3.1.",
+                json!([]),
+            )
+        },
+    }
+}
+
+fn of_one_call(id: &'static str, summary: &'static str, description: &'static str) -> Operation {
+    Operation {
+        parameters: in_path(),
+        problems: vec![
+            Problem::Unauthorized,
+            Problem::CallNotFound("EL_1_2025-11-21T10:30:00Z".to_owned()),
+            Problem::NotFound,
+            store_unavailable(),
+            not_configured(),
+        ],
+        ..plain((id, "Calls"), summary, description, api_token())
+    }
+}

@@ -1,0 +1,131 @@
+//! The problems' part of the document, taken from the responses they really become.
+
+use serde_json::{Map, Value, json};
+
+use super::common_headers;
+use crate::http::Problem;
+use crate::http::fields::Fault;
+use crate::http::router::Route;
+use crate::platform::config::NotConfigured;
+use crate::store::DatabaseError;
+
+/// One problem of each kind.
+#[must_use]
+pub fn every_problem() -> Vec<Problem> {
+    let first = invalid_field("speaker", "must be agent or user");
+    core::iter::successors(Some(first), next).collect()
+}
+
+/// The kind after this one. A new kind does not compile until it has its place here.
+fn next(problem: &Problem) -> Option<Problem> {
+    let call_sid = "EL_12345_2025-11-21T10:30:00Z".to_owned();
+    Some(match problem {
+        Problem::InvalidRequest { .. } => Problem::UnknownCall(call_sid),
+        Problem::UnknownCall(_) => Problem::CallNotFound(call_sid),
+        Problem::CallNotFound(_) => Problem::ConversationNotLinked(call_sid),
+        Problem::ConversationNotLinked(_) => Problem::OtherConversation(call_sid),
+        Problem::OtherConversation(_) => Problem::Unauthorized,
+        Problem::Unauthorized => Problem::InvalidSignature,
+        Problem::InvalidSignature => Problem::NotFound,
+        Problem::NotFound => Problem::MethodNotAllowed("POST"),
+        Problem::MethodNotAllowed(_) => Problem::RateLimited,
+        Problem::RateLimited => Problem::PayloadTooLarge(1024 * 1024),
+        Problem::PayloadTooLarge(_) => Problem::CallNotRecorded(String::new()),
+        Problem::CallNotRecorded(_) => store_unavailable(),
+        Problem::StoreUnavailable { .. } => Problem::Unhealthy(no_cause()),
+        Problem::Unhealthy(_) => not_configured(),
+        Problem::NotConfigured(_) => return None,
+    })
+}
+
+/// A faulty field of a body.
+pub fn invalid_field(field: &str, message: &str) -> Problem {
+    Problem::faulty(vec![Fault {
+        field: field.to_owned(),
+        message: message.to_owned(),
+    }])
+}
+
+/// A missing setting; which one, no answer says.
+pub const fn not_configured() -> Problem {
+    let (name, fault) = ("API_TOKEN", "is not set");
+    Problem::NotConfigured(NotConfigured { name, fault })
+}
+
+/// The database did not do its part.
+pub fn store_unavailable() -> Problem {
+    Problem::StoreUnavailable {
+        call_sid: None,
+        cause: no_cause(),
+    }
+}
+
+/// No answer tells the cause.
+pub fn no_cause() -> DatabaseError {
+    DatabaseError::new("")
+}
+
+/// The responses that these problems of a route become, by status: each with its name.
+pub fn responses(route: Route, problems: &[Problem]) -> Vec<(u16, (String, Value))> {
+    let not_allowed = [Problem::MethodNotAllowed(route.allowed())];
+    let problems: Vec<&Problem> = problems.iter().chain(&not_allowed).collect();
+    let mut statuses: Vec<u16> = problems.iter().map(|problem| problem.status().0).collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    let response = |status: u16| {
+        let of_status = problems
+            .iter()
+            .filter(|problem| problem.status().0 == status);
+        (status, response(&of_status.copied().collect::<Vec<_>>()))
+    };
+    statuses.into_iter().map(response).collect()
+}
+
+/// The one response that stands for these problems of one status.
+fn response(problems: &[&Problem]) -> (String, Value) {
+    let mut headers = common_headers();
+    let mut examples = Map::new();
+    let mut codes: Vec<&str> = Vec::new();
+    let mut title = Value::Null;
+    for problem in problems {
+        let answer = problem.to_answer();
+        for (name, value) in &answer.headers {
+            if !["content-type", "cache-control"].contains(name) {
+                let header = json!({ "required": true, "schema": { "const": value } });
+                headers.insert(http_case(name), header);
+            }
+        }
+        let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        title = body["title"].clone();
+        let mut name = problem.code().to_owned();
+        if examples.contains_key(&name) {
+            name.push_str("_too");
+        } else {
+            codes.push(problem.code());
+        }
+        examples.insert(name, json!({ "value": body }));
+    }
+    let response = json!({
+        "description": title,
+        "headers": headers,
+        "content": { "application/problem+json": {
+            "schema": {
+                "$ref": "#/components/schemas/ProblemBody",
+                "properties": { "code": { "enum": codes } },
+            },
+            "examples": examples,
+        } },
+    });
+    (codes.join("-or-"), response)
+}
+
+/// `www-authenticate` as `WWW-Authenticate`, as people write it.
+fn http_case(name: &str) -> String {
+    let word = |word: &str| match word.split_at_checked(1) {
+        _ if word == "www" => "WWW".to_owned(),
+        Some((first, rest)) => first.to_ascii_uppercase() + rest,
+        None => String::new(),
+    };
+    let words: Vec<String> = name.split('-').map(word).collect();
+    words.join("-")
+}
