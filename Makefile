@@ -4,7 +4,7 @@
 # wrangler and wasm-opt run on the Node that npm installs here, whatever the system has.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup dev reconcile test build fmt lint test-host test-worker soak mutants migrate rollback clean distclean
+.PHONY: help setup dev reconcile test build fmt lint test-host test-worker soak mutants bench migrate rollback clean distclean
 
 help:
 	@echo 'make setup        install the build tools into this folder (6 minutes the first time)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make test-worker  the tests of the built worker only'
 	@echo 'make soak         the simulation over many more seeds: [SEEDS=1000000] [FIRST_SEED=1]'
 	@echo 'make mutants      plant bugs, one after the other, and see the simulation find each'
+	@echo 'make bench        the built worker against two others, with a picture in docs/ [QUICK=1]'
 	@echo 'make migrate      apply the migrations to the local database'
 	@echo '                    [REMOTE=1] [ENV=staging|production] [UPTO=0002] [PERSIST=DIR]'
 	@echo 'make rollback     undo the newest migration: MIGRATION=0004'
@@ -75,6 +76,9 @@ soak: setup
 
 mutants: setup
 	@node scripts/mutants.mjs
+
+bench: build
+	@node bench/run.mjs $(if $(QUICK),--quick)
 
 migrate: setup
 	@sh scripts/migrate.sh
