@@ -4,14 +4,14 @@
 # wrangler and wasm-opt run on the Node that npm installs here, whatever the system has.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup dev reconcile test build fmt lint test-host test-worker soak mutants migrate rollback clean distclean
+.PHONY: help setup supply-chain dev reconcile tail test build fmt lint test-host test-worker soak mutants load bench migrate rollback clean distclean
 
 help:
 	@echo 'make setup        install the build tools into this folder (6 minutes the first time)'
 	@echo 'make dev          run everything on this machine, with a simulated ElevenLabs'
 	@echo '                    [PORT=8787] [SIMULATOR_PORT=8790]'
 	@echo 'make reconcile    run the reconciler of the worker that make dev started [PORT=8787]'
-	@echo 'make test         every check there is: format, lints, tests, release build, size, tests of the built worker'
+	@echo 'make test         every check there is: dependencies, format, lints, tests, release build, size, tests of the built worker'
 	@echo 'make build        the release build, into build/'
 	@echo 'make fmt          format the code'
 	@echo 'make lint         format check and lints only'
@@ -19,6 +19,11 @@ help:
 	@echo 'make test-worker  the tests of the built worker only'
 	@echo 'make soak         the simulation over many more seeds: [SEEDS=1000000] [FIRST_SEED=1]'
 	@echo 'make mutants      plant bugs, one after the other, and see the simulation find each'
+	@echo 'make load         fleets, crashes, and a comparison of every record'
+	@echo '                    [MINUTES=10] [FLEETS=12] [CALLS=6] [READS=10] [CRASHES=n] [SEED=1] [SABOTAGE=…]'
+	@echo 'make bench        the built worker against two others, with a picture in docs/ [QUICK=1]'
+	@echo 'make supply-chain dependencies: licences, sources, pins, nothing unused [ADVISORIES=required|skip]'
+	@echo 'make tail         follow the log of a deployed worker [ENV=staging|production] [LEVEL=error] [CALL=EL_…]'
 	@echo 'make migrate      apply the migrations to the local database'
 	@echo '                    [REMOTE=1] [ENV=staging|production] [UPTO=0002] [PERSIST=DIR]'
 	@echo 'make rollback     undo the newest migration: MIGRATION=0004'
@@ -26,7 +31,7 @@ help:
 	@echo 'make clean        delete what was built; distclean: also the tools and the local database'
 
 # The steps of a recipe run one after the other, and the first that fails ends it.
-test: setup lint test-host build test-worker
+test: setup supply-chain lint test-host build test-worker
 	@echo 'test: everything passed'
 
 setup:
@@ -38,6 +43,12 @@ dev:
 
 reconcile:
 	@sh scripts/reconcile.sh
+
+supply-chain: setup
+	@sh scripts/supply-chain.sh
+
+tail: setup
+	@sh scripts/tail.sh
 
 build: setup
 	@sh scripts/build.sh
@@ -61,6 +72,8 @@ test-host: setup
 	cargo test --locked --package call-ledger --test simulation
 	@echo 'test: the simulated ElevenLabs itself'
 	cargo test --locked --package elevenlabs-simulator --tests
+	@echo 'test: the comparison that the load test makes'
+	cargo test --locked --package load-test
 	@echo 'test: examples in the documentation'
 	cargo test --locked --workspace --doc
 
@@ -75,6 +88,15 @@ soak: setup
 
 mutants: setup
 	@node scripts/mutants.mjs
+
+load: build
+	@echo 'load: fleets, crashes, and a comparison of every record'
+	cargo run --quiet --locked --package load-test -- $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FLEETS),--fleets $(FLEETS)) \
+	  $(if $(CALLS),--calls $(CALLS)) $(if $(READS),--reads $(READS)) $(if $(CRASHES),--crashes $(CRASHES)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
+
+bench: build
+	@node bench/run.mjs $(if $(QUICK),--quick)
 
 migrate: setup
 	@sh scripts/migrate.sh

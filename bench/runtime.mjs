@@ -15,6 +15,9 @@ const WRANGLER = readFileSync(join(ROOT, "wrangler.toml"), "utf8");
 export const COMPATIBILITY_DATE = /^compatibility_date = "(.+)"/m.exec(WRANGLER)[1];
 /** Databases lie in memory where there is a file system for that, or the disk's moods would be measured. */
 const MEMORY = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+const QUIET = join(mkdtempSync(join(tmpdir(), "call-ledger-bench-")), "workerd");
+writeFileSync(QUIET, `#!/bin/sh\nexec "${workerd.default ?? workerd}" "$@" >/dev/null\n`, { mode: 0o755 });
+process.once("exit", () => rmSync(dirname(QUIET), { recursive: true, force: true }));
 export const API_TOKEN = "bench-api-token";
 export const EVENT_SECRET = "bench-event-secret";
 
@@ -41,10 +44,11 @@ export function modules(code, build, statements) {
  * Starts the workers.
  *
  * workers: `[{ name, code }]`. wire: `null` for the database on the same machine as Miniflare has it, or
- * `{ delayMs }`, `{ count }` or `{ replay }` for one that is reached through workers/wire.js.
+ * `{ delayMs }`, `{ count }` or `{ replay }` for one that is reached through workers/wire.js. disk: keep the databases on disk.
  */
-export async function startStage({ workers, build, statements, elevenlabs, wire = null, inspectorPort, logs = false }) {
-  const state = mkdtempSync(join(MEMORY, "call-ledger-bench-"));
+export async function startStage(setup) {
+  const { workers, build, statements, elevenlabs, wire = null, disk = false, logs = false, inspectorPort } = setup;
+  const state = mkdtempSync(join(disk ? tmpdir() : MEMORY, "call-ledger-bench-"));
   const database = (name) => ({
     name: "DB",
     type: "far-d1",
@@ -89,11 +93,9 @@ export async function startStage({ workers, build, statements, elevenlabs, wire 
     })),
   };
   // Log lines go nowhere. Through Miniflare's pipe each of them would wake up a second process and wait for it, which is
-  // this machine's cost and none that a deployed worker has. What goes wrong still comes, by standard error.
-  const quiet = join(state, "workerd");
-  writeFileSync(quiet, `#!/bin/sh\nexec "${workerd.default ?? workerd}" "$@" >/dev/null\n`, { mode: 0o755 });
-  process.env.MINIFLARE_WORKERD_PATH = logs ? "" : quiet;
+  // this machine's cost and none that a deployed worker has. With `logs` they come, and with them what went wrong.
   if (logs) delete process.env.MINIFLARE_WORKERD_PATH;
+  else process.env.MINIFLARE_WORKERD_PATH = QUIET;
   const errors = [];
   const before = children();
   const miniflare = new Miniflare(
@@ -136,13 +138,20 @@ export async function startStage({ workers, build, statements, elevenlabs, wire 
   }
 }
 
-/** Applies migrations/ in order, each file as one batch. */
+/** Applies migrations/ in order and keeps the books that wrangler keeps, each file as one batch. */
 async function migrate(database) {
+  await database
+    .prepare(
+      `CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE,
+         applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)`,
+    )
+    .run();
   const folder = join(ROOT, "migrations");
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".sql")).sort()) {
     const sql = readFileSync(join(folder, file), "utf8").replace(/^\s*--.*$/gm, "");
     const statements = sql.split(/;\s*$/m).map((text) => text.trim()).filter(Boolean);
-    await database.batch(statements.map((text) => database.prepare(text)));
+    const book = database.prepare("INSERT INTO d1_migrations (name) VALUES (?1)").bind(file);
+    await database.batch([...statements.map((text) => database.prepare(text)), book]);
   }
 }
 

@@ -89,34 +89,41 @@ npm_pins() {
     const locked = { ...packages[""].dependencies, ...packages[""].devDependencies };
     for (const [name, version] of Object.entries(wanted)) {
       if (!/^\d+\.\d+\.\d+$/.test(version)) faults.push(`package.json: ${name} is ${version}, which is no exact version`);
-      if (locked[name] !== version) faults.push(`package-lock.json: ${name} is not the ${version} of package.json`);
-      if (packages["node_modules/" + name]?.version !== version) faults.push(`package-lock.json: ${name} ${version} is not in it`);
+      if (locked[name] !== version || packages["node_modules/" + name]?.version !== version)
+        faults.push(`package-lock.json: ${name} is not the ${version} of package.json`);
     }
-    for (const name of Object.keys(locked)) if (!(name in wanted)) faults.push(`package-lock.json: ${name} is not in package.json`);
+    for (const name of Object.keys(locked))
+      if (!(name in wanted)) faults.push(`package-lock.json: ${name} is not in package.json`);
 
     // Written into the lock by a registry that did not have them: the runtime for systems other than Linux. On those
     // systems npm takes them unchecked. `npm install --package-lock-only` on one of them fills the gap; then they go
     // from here.
-    const WITHOUT_CHECKSUM = ["darwin-64", "darwin-arm64", "windows-64"].map((name) => "node_modules/@cloudflare/workerd-" + name);
+    const WITHOUT_CHECKSUM = ["darwin-64", "darwin-arm64", "windows-64"]
+      .map((system) => "node_modules/@cloudflare/workerd-" + system);
+    const scripted = [];
     let checked = 0;
     for (const [path, entry] of Object.entries(packages)) {
       if (path === "") continue;
       const excepted = WITHOUT_CHECKSUM.includes(path);
+      const name = path.split("node_modules/").pop();
+      if (entry.hasInstallScript) scripted.push(name);
       if (entry.link || entry.resolved) faults.push(`package-lock.json: ${path} has an address (resolved, or a link)`);
       if (/^sha512-[A-Za-z0-9+/]{86}==$/.test(entry.integrity ?? "")) {
         checked += 1;
-        if (excepted) faults.push(`package-lock.json: ${path} has a checksum now; take it off the list in scripts/supply-chain.sh`);
+        if (excepted) faults.push(`scripts/supply-chain.sh: ${path} has its checksum now; take it off the list`);
       } else if (!excepted || !entry.optional || entry.os?.includes("linux")) {
         faults.push(`package-lock.json: ${path} has no sha512 checksum`);
       }
-      const name = path.split("node_modules/").pop();
-      if (entry.hasInstallScript && !allowScripts[name]) faults.push(`package-lock.json: ${name} runs a script when it is installed, and allowScripts in package.json does not name it`);
     }
-    const scripted = Object.entries(packages).filter(([, entry]) => entry.hasInstallScript).map(([path]) => path.split("node_modules/").pop());
-    for (const name of Object.keys(allowScripts)) if (!scripted.includes(name)) faults.push(`package.json: allowScripts names ${name}, which has no script`);
-    for (const name of WITHOUT_CHECKSUM) if (!(name in packages)) faults.push(`scripts/supply-chain.sh: ${name} is excepted and not in package-lock.json`);
+    for (const name of scripted)
+      if (!allowScripts[name]) faults.push(`package.json: allowScripts does not name ${name}, which has an install script`);
+    for (const name of Object.keys(allowScripts))
+      if (!scripted.includes(name)) faults.push(`package.json: allowScripts names ${name}, which has no install script`);
+    for (const path of WITHOUT_CHECKSUM)
+      if (!(path in packages)) faults.push(`scripts/supply-chain.sh: ${path} is not in package-lock.json; take it off the list`);
     for (const fault of faults) console.error(fault);
-    console.log(`${Object.keys(wanted).length} exact versions, ${checked} packages with checksums, ${WITHOUT_CHECKSUM.length} known without`);
+    const versions = Object.keys(wanted).length;
+    console.log(`${versions} exact versions, ${checked} packages with checksums, ${WITHOUT_CHECKSUM.length} known without`);
     process.exitCode = faults.length ? 1 : 0;
   '
 }
@@ -142,16 +149,21 @@ unused_crates() {
     for (const member of packages.filter((one) => workspace_members.includes(one.id))) {
       const home = path.dirname(member.manifest_path);
       const folder = (...names) => names.flatMap((name) => rust(path.join(home, name))).map(uncommented).join("\n");
-      const build = fs.existsSync(path.join(home, "build.rs")) ? fs.readFileSync(path.join(home, "build.rs"), "utf8") : "";
-      const texts = { normal: folder("src"), dev: folder("src", "tests", "benches", "examples"), build: uncommented(build) };
+      const script = path.join(home, "build.rs");
+      const texts = {
+        normal: folder("src"),
+        dev: folder("src", "tests", "benches", "examples"),
+        build: fs.existsSync(script) ? uncommented(fs.readFileSync(script, "utf8")) : "",
+      };
       for (const crate of member.dependencies) {
         const kind = crate.kind ?? "normal";
         const name = (crate.rename ?? crate.name).replaceAll("-", "_");
-        const used = new RegExp(`(?<![\\w:])(?:::)?${name}\\s*::|\\b(?:use|extern crate)\\s+(?:::)?${name}\\b`).test(texts[kind]);
+        const used = new RegExp(`(?<![\\w:])(?:::)?${name}\\s*::|\\b(?:use|extern crate)\\s+(?:::)?${name}\\b`)
+          .test(texts[kind]);
         const chosen = CHOSEN[member.name]?.[crate.name];
         count += 1;
         if (!used && !chosen) faults.push(`${member.name}: nothing names ${crate.name} (${kind} dependency)`);
-        if (used && chosen) faults.push(`${member.name}: ${crate.name} is used; take it off the list in scripts/supply-chain.sh`);
+        if (used && chosen) faults.push(`scripts/supply-chain.sh: ${member.name} uses ${crate.name}; take it off the list`);
       }
     }
     for (const fault of faults) console.error(fault);

@@ -20,10 +20,9 @@ export PATH WRANGLER_SEND_METRICS
 fail() { echo "tail: $*" >&2; exit 1; }
 
 [ -x node_modules/.bin/wrangler ] || fail "wrangler is not installed yet: make setup"
-case ${ENV:-} in
-  '' | staging | production) ;;
-  *) fail "ENV=$ENV is unknown: use ENV=staging or ENV=production, or leave it out for the top level" ;;
-esac
+# Any environment that wrangler.toml has, so also that of one fleet.
+[ -z "${ENV:-}" ] || grep -qF "[env.$ENV." wrangler.toml \
+  || fail "ENV=$ENV is not in wrangler.toml: use ENV=staging or ENV=production, or leave it out for the top level"
 case ${LEVEL:-} in
   '' | error) ;;
   *) fail "LEVEL=$LEVEL is unknown: use LEVEL=error, or leave it out" ;;

@@ -95,8 +95,8 @@ async function list(env) {
 }
 
 async function health(env) {
-  await env.DB.prepare(statements.health[0][0]).all();
-  return Response.json({ status: "ok" });
+  const { results } = await env.DB.prepare(statements.health[0][0]).all();
+  return Response.json({ status: "ok", database: results[0] });
 }
 
 export default {

@@ -42,6 +42,10 @@ pub struct NoAnswer {
 impl<T: Transport> Client<T> {
     /// ElevenLabs' word about a conversation.
     pub async fn conversation(&self, conversation_id: &str) -> Asked<Report> {
+        // Escaped or not, these two would lead to another path of the same host.
+        if matches!(conversation_id, "." | "..") {
+            return Asked::Unknown;
+        }
         let id = utf8_percent_encode(conversation_id, ESCAPED);
         let path = format!("/v1/convai/conversations/{id}");
         match told(self.send("GET", &path, None).await) {

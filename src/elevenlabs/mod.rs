@@ -17,6 +17,7 @@ pub use outbound::{DialOutcome, OutboundCall};
 pub use transport::{ApiAnswer, ApiRequest, Transport, TransportError};
 
 use core::cell::Cell;
+use core::fmt;
 use core::time::Duration;
 
 /// Which of ElevenLabs' two telephony routes places the calls.
@@ -29,7 +30,7 @@ pub enum Telephony {
 }
 
 /// Access to one ElevenLabs workspace.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client<T> {
     transport: T,
     /// Scheme and host, without a slash at the end.
@@ -37,6 +38,13 @@ pub struct Client<T> {
     api_key: String,
     timeout: Duration,
     requests: Cell<u32>,
+}
+
+/// Shows no key.
+impl<T> fmt::Debug for Client<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", self.base_url)
+    }
 }
 
 impl<T: Transport> Client<T> {

@@ -17,6 +17,10 @@ use crate::store::Database;
 /// The longest body, in bytes.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
+/// The longest name of a call or a conversation, in bytes; real ones are a quarter as long. Names
+/// go into rows, log lines and addresses.
+const LONGEST_NAME: usize = 200;
+
 /// The answer to a turn that is in the ledger.
 #[derive(Debug, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
@@ -117,6 +121,12 @@ pub(super) fn turn(body: &Json<'_>, faults: &mut Faults) -> Option<NewTurn> {
     let message = fields.required_words("message", faults);
     let timestamp = fields.required_time("timestamp", faults);
     let conversation_id = fields.text("conversation_id", faults);
+    for (name, text) in [("call_sid", call_sid), ("conversation_id", conversation_id)] {
+        if text.is_some_and(|text| text.len() > LONGEST_NAME) {
+            let message = format!("must have at most {LONGEST_NAME} bytes");
+            fields.fault(name, message, faults);
+        }
+    }
     Some(NewTurn {
         call_sid: CallSid::from_text(call_sid?),
         speaker: speaker?,

@@ -87,3 +87,68 @@ async fn every_answer_tells_how_long_it_and_the_database_took() {
         assert_eq!(reply.headers["server-timing"], "db;dur=0, total;dur=0");
     }
 }
+
+#[tokio::test]
+async fn names_that_nobody_gives_are_refused_before_they_reach_a_row_a_line_or_an_address() {
+    let world = world_with_a_call().await;
+    let long = "x".repeat(201);
+    let turn = json!({
+        "call_sid": long, "conversation_id": long, "speaker": "agent", "message": "Hello",
+        "timestamp": "2025-11-21T10:30:05Z",
+    });
+    let reply = world.post(TURN, &turn).await;
+    assert_eq!(reply.status, 400);
+    let faults = json!([
+        { "field": "call_sid", "message": "must have at most 200 bytes" },
+        { "field": "conversation_id", "message": "must have at most 200 bytes" },
+    ]);
+    assert_eq!(reply.body["errors"], faults);
+    let lines = world.runtime.lines.borrow();
+    assert!(!lines.iter().any(|line| line.to_string().contains(&long)));
+}
+
+#[tokio::test]
+async fn line_ends_and_quotes_in_a_name_stay_within_one_line_of_the_log() {
+    let world = World::new();
+    let name = "EL_1\n{\"event\":\"forged\"}\r\u{2028}";
+    let mut turn = turn_body(1, 1, "Hello");
+    turn["call_sid"] = json!(name);
+    assert_eq!(world.post(TURN, &turn).await.status, 400);
+    let lines = world.lines("request");
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["call_sid"], name);
+    assert!(world.lines("forged").is_empty());
+}
+
+#[tokio::test]
+async fn a_conversation_named_like_a_path_never_leads_to_another_path() {
+    for (name, asked) in [
+        ("..", None),
+        (".", None),
+        ("a/b?c#d", Some("/v1/convai/conversations/a%2Fb%3Fc%23d")),
+        ("../agents", Some("/v1/convai/conversations/..%2Fagents")),
+    ] {
+        let world = World::new();
+        world.script(|_| Err(call_ledger::elevenlabs::TransportError::Timeout));
+        world.post(PLACE, &place_body(&[7])).await;
+        let mut turn = turn_body(7, 1, "Hello");
+        turn["conversation_id"] = json!(name);
+        assert_eq!(world.post(TURN, &turn).await.status, 201);
+        world.runtime.advance(20 * 60 * 1000);
+        let store = call_ledger::store::Store::new(&*world.database, world.runtime.clone());
+        call_ledger::ledger::reconcile::reconcile(
+            &store,
+            &world.runtime,
+            &world.elevenlabs,
+            &world.settings,
+        )
+        .await;
+        let requests = world.elevenlabs.requests.borrow();
+        let gets: Vec<_> = requests
+            .iter()
+            .filter(|request| request.method == "GET")
+            .collect();
+        let asked = asked.map(|path| format!("http://elevenlabs.test{path}"));
+        assert_eq!(gets.first().map(|get| get.url.clone()), asked, "{name}");
+    }
+}

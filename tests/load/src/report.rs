@@ -156,7 +156,7 @@ fn outcome(text: &mut String, figures: &Figures<'_>, seconds: f64) {
     );
     let _ = writeln!(
         text,
-        "  asked for: {}. Dialled: {}, of which {} lost their worker before the answer; {} calls were never dialled",
+        "  asked for: {}. Dialled: {}, of which {} found nobody to answer (the worker was gone, or had waited long enough); {} calls were never dialled",
         figures.promised.asked.len(),
         dials.len(),
         dials.iter().filter(|dial| dial.abandoned).count(),
