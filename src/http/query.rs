@@ -39,12 +39,10 @@ impl<'a> Query<'a> {
     /// # Errors
     /// The faults, in the order of the query.
     pub fn or<T>(self, read: T) -> Result<T, Vec<Fault>> {
-        let mut faults = self.faults;
-        if faults.is_empty() {
+        if self.faults.is_empty() {
             return Ok(read);
         }
-        faults.sort_by_key(|(place, _)| *place);
-        Err(faults.into_iter().map(|(_, fault)| fault).collect())
+        Err(self.faults.into_iter().map(|(_, fault)| fault).collect())
     }
 
     /// A call's status.
@@ -126,7 +124,9 @@ impl<'a> Query<'a> {
             }
             if let Some(message) = read(value) {
                 let field = name.to_owned();
-                self.faults.push((place, Fault { field, message }));
+                // In the order of the query. A sort would be some kilobytes of the worker.
+                let at = self.faults.partition_point(|(other, _)| *other < place);
+                self.faults.insert(at, (place, Fault { field, message }));
             }
         }
     }

@@ -25,10 +25,10 @@ fn example(path: &str) -> Value {
     document().pointer(&pointer).unwrap().clone()
 }
 
-/// Indented by tabs: the file is part of the worker, where each byte counts.
+/// A line for each member, but not indented: the file is part of the worker, where each byte counts.
 fn indented(document: &Value) -> String {
     let mut text = Vec::new();
-    let formatter = PrettyFormatter::with_indent(b"\t");
+    let formatter = PrettyFormatter::with_indent(b"");
     let mut serializer = Serializer::with_formatter(&mut text, formatter);
     document.serialize(&mut serializer).unwrap();
     String::from_utf8(text).unwrap() + "\n"

@@ -21,7 +21,7 @@ pub fn document() -> Value {
     let settings = SchemaSettings::draft2020_12()
         .for_serialize()
         .with(|settings| {
-            "/components/schemas".clone_into(&mut settings.definitions_path.to_mut());
+            "/components/schemas".clone_into(settings.definitions_path.to_mut());
         });
     let mut writer = Writer {
         schemas: settings.into_generator(),

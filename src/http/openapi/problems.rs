@@ -96,7 +96,7 @@ fn response(problems: &[&Problem]) -> (String, Value) {
             }
         }
         let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-        title = body["title"].clone();
+        title = body.get("title").cloned().unwrap_or_default();
         let mut name = problem.code().to_owned();
         if examples.contains_key(&name) {
             name.push_str("_too");

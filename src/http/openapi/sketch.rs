@@ -60,8 +60,10 @@ pub fn body<T>(read: fn(&Json<'_>, &mut Faults) -> Option<T>) -> Value {
             .map(|list| format!("/properties/{list}/items"))
             .collect();
         if let Some(parent) = root.pointer_mut(&pointer) {
-            parent["properties"][name] = schema;
-            if let Some(names) = parent["required"].as_array_mut().filter(|_| required) {
+            if let Some(Value::Object(properties)) = parent.get_mut("properties") {
+                properties.insert(name.to_owned(), schema);
+            }
+            if let Some(Value::Array(names)) = parent.get_mut("required").filter(|_| required) {
                 names.push(name.into());
             }
         }
@@ -78,9 +80,9 @@ fn schema(kind: Kind) -> (Value, bool) {
     let schema = match kind {
         Kind::Text => return (json!({ "type": ["string", "null"] }), false),
         Kind::Time => {
-            let mut schema = schemas::time_taken().to_value();
-            schema["type"] = json!(["string", "null"]);
-            return (schema, false);
+            let mut schema = schemas::time_taken();
+            schema.insert("type".to_owned(), json!(["string", "null"]));
+            return (schema.to_value(), false);
         }
         Kind::List => {
             return (
