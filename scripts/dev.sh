@@ -46,7 +46,9 @@ run() {
 alive() { kill -s 0 -- "-$1" 2>/dev/null; }
 
 stop_all() {
-  trap - EXIT INT TERM HUP
+  trap - EXIT
+  # A second Ctrl-C, or make passing a signal on, must not leave this half done.
+  trap '' INT TERM HUP
   for group in $groups; do
     kill -s TERM -- "-$group" 2>/dev/null || true
   done
