@@ -166,20 +166,14 @@ async fn fit<D: Database, R: Runtime>(
             sequence_number: place.sequence_number,
         })));
     }
-    let call = &case.call;
     let settled = Settled {
-        conversation_id: conversation_id.to_owned(),
-        status: call.status,
-        failure_reason: call.failure_reason.clone(),
-        call_end_time: call.call_end_time.clone(),
-        summary: call.summary.clone(),
-        telephony_call_sid: call.telephony_call_sid.clone(),
         arrangement: Some(insert_by_time(
             &case.turns,
             turn.speaker,
             &turn.message,
             turn.timestamp,
         )),
+        ..case.call.unchanged(conversation_id)
     };
     if !store.settle(&case, &settled, None, runtime.now()).await? {
         return Ok(None);

@@ -193,15 +193,7 @@ pub async fn settle<D: Database, R: Runtime>(
 /// What the call becomes by this evidence.
 fn judge(case: &Case, evidence: Evidence<'_>, now: UtcTime) -> Settled {
     let call = &case.call;
-    let unchanged = Settled {
-        conversation_id: evidence.conversation_id().to_owned(),
-        status: call.status,
-        failure_reason: call.failure_reason.clone(),
-        call_end_time: call.call_end_time.clone(),
-        summary: call.summary.clone(),
-        telephony_call_sid: call.telephony_call_sid.clone(),
-        arrangement: None,
-    };
+    let unchanged = call.unchanged(evidence.conversation_id());
     match evidence {
         // The report of a conversation that took place says more than a failure to begin it.
         Evidence::Failure(..) if call.transcript_revision > 0 => unchanged,

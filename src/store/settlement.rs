@@ -63,6 +63,22 @@ pub struct Settled {
     pub arrangement: Option<Arrangement>,
 }
 
+impl CaseCall {
+    /// The call as it is, with this conversation and its turns untouched: what a change starts from.
+    #[must_use]
+    pub fn unchanged(&self, conversation_id: &str) -> Settled {
+        Settled {
+            conversation_id: conversation_id.to_owned(),
+            status: self.status,
+            failure_reason: self.failure_reason.clone(),
+            call_end_time: self.call_end_time.clone(),
+            summary: self.summary.clone(),
+            telephony_call_sid: self.telephony_call_sid.clone(),
+            arrangement: None,
+        }
+    }
+}
+
 /// One event as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptEvent {
