@@ -119,20 +119,40 @@ function goals(r) {
   return list;
 }
 
-export function report(r) {
+function machineLine(r) {
   let text = "";
   const { machine, versions } = r;
   text += `${r.date}, ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}; `;
   text += `workerd ${versions.workerd}, wrangler ${versions.wrangler}, Node ${versions.node}. `;
   text += `${r.rounds} rounds${r.quick ? ", short ones (`--quick`): an impression, no measurement" : ""}.\n\n`;
 
+  return text;
+}
+
+function goalTable(reached) {
+  const rows = reached.map((goal) => [goal.text, goal.value, goal.reached ? "pass" : "**fail**"]);
+  return `## Goals\n\n${table(["", "measured", ""], rows)}`;
+}
+
+const NEAR = "In memory. Medians of the rounds; ratios round by round, with the least and the greatest. Above 1 the built worker does more.";
+
+/** For the README: whether the goals are reached, the two settings, and the prices. */
+export function summary(r) {
+  let text = machineLine(r) + goalTable(goals(r));
+  if (r.near) text += `\n## The database on the same machine\n\n${NEAR}\n\n${speeds(r.near)}`;
+  if (r.far) text += `\n## Every round trip to the database takes 10 ms\n\n${speeds(r.far)}`;
+  if (r.counts && r.alone) text += prices(r);
+  return text;
+}
+
+export function report(r) {
+  let text = machineLine(r);
   const reached = goals(r);
-  text += "## Goals\n\n";
-  text += table(["", "measured", ""], reached.map((goal) => [goal.text, goal.value, goal.reached ? "pass" : "**fail**"]));
+  text += goalTable(reached);
 
   if (r.near) {
     text += "\n## The database on the same machine\n\n";
-    text += "In memory. Medians of the rounds; ratios round by round, with the least and the greatest. Above 1 the built worker does more.\n\n";
+    text += `${NEAR}\n\n`;
     text += speeds(r.near);
     text += "\nProcessor time of the whole runtime for a request, its database included, in microseconds:\n\n";
     text += micros(r.near);

@@ -3,8 +3,8 @@
 //
 //   node bench/run.mjs [--quick] [--rounds=N] [--only=near,far,…] [--build=DIR] [--out=DIR] [--logs]
 //
-// Writes bench/results.md, bench/results.json, docs/performance.svg and the results' part of docs/performance.md; with
-// --out everything goes to that folder instead, docs/performance.md is left alone. --logs is for looking into a failure: what
+// Writes bench/results.md, bench/results.json, docs/performance.svg and the results' part of docs/performance.md and README.md;
+// with --out everything goes to that folder instead, the two pages are left alone. --logs is for looking into a failure: what
 // the workers log then comes along with it.
 import { fork } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync, mkdirSync } from "node:fs";
@@ -16,7 +16,7 @@ import { ROOT, EVENT_SECRET, callSid, cpuTime, fill, startStage } from "./runtim
 import { CALLS, READ_CALLS, READ_TURNS, WORKLOADS } from "./workloads.mjs";
 import { startElevenLabs } from "./elevenlabs.mjs";
 import { size, startup } from "./startup.mjs";
-import { median, report } from "./report.mjs";
+import { median, report, summary } from "./report.mjs";
 import { picture } from "./picture.mjs";
 
 const options = Object.fromEntries(
@@ -42,13 +42,18 @@ if (!existsSync(join(BUILD, "index_bg.wasm"))) {
 }
 
 // Read before anything is measured, so that a page without a place for the results is noticed at once.
-const PAGE = join(ROOT, "docs/performance.md");
 const BEGIN = "<!-- results: written by make bench -->";
 const END = "<!-- end of results -->";
-const page = options.out || ONLY ? undefined : readFileSync(PAGE, "utf8");
-if (page && !(page.indexOf(BEGIN) >= 0 && page.indexOf(BEGIN) < page.indexOf(END))) {
-  say("docs/performance.md has no place for the results");
-  process.exit(1);
+const PAGES = options.out || ONLY ? [] : ["docs/performance.md", "README.md"].map(page);
+function page(name) {
+  const path = join(ROOT, name);
+  const text = readFileSync(path, "utf8");
+  const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
+  if (begin < 0 || end < begin) {
+    say(`${name} has no place for the results`);
+    process.exit(1);
+  }
+  return { path, head: text.slice(0, begin + BEGIN.length), tail: text.slice(end) };
 }
 
 // ----------------------------------------------------------------------------------------------------------- measuring
@@ -451,11 +456,10 @@ const at = (folder, file) => {
 writeFileSync(at("bench", "results.md"), `# Measured\n\n${markdown}`);
 writeFileSync(at("bench", "results.json"), `${JSON.stringify(results, null, 1)}\n`);
 if (!ONLY) writeFileSync(at("docs", "performance.svg"), picture(results));
-if (page) {
-  const [head, rest] = page.split(BEGIN);
-  const tail = rest.slice(rest.indexOf(END));
-  const drawn = ONLY ? "" : "![Turns a second and milliseconds, beside the other two](performance.svg)\n\n";
-  writeFileSync(PAGE, `${head}${BEGIN}\n\n${drawn}${markdown.replace(/^## /gm, "### ")}\n${tail}`);
+for (const [n, { path, head, tail }] of PAGES.entries()) {
+  const at = n ? "docs/performance.svg" : "performance.svg";
+  const tables = (n ? summary(results) : markdown).replace(/^## /gm, "### ");
+  writeFileSync(path, `${head}\n\n![Turns a second and milliseconds, beside the other two](${at})\n\n${tables}\n${tail}`);
 }
 process.stdout.write(`${markdown}\n`);
 process.exitCode = passed ? 0 : 1;
