@@ -1,6 +1,6 @@
 //! ElevenLabs' events, as the reader has them and as the record of a call has them.
 
-use call_ledger::elevenlabs::event::Event;
+use call_ledger::elevenlabs::event::{Content, Event};
 use call_ledger::json::into_text;
 use proptest::collection::vec;
 use proptest::option;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::checks::event::{check, check_answers, check_text, said};
 use crate::checks::service::wait;
+use crate::escapes::escaped;
 use crate::invent::{Change, bytes, changed, changes, count, damaged, places, text, value, words};
 use crate::runner::{Cost, hold};
 use crate::support::events::{STARTED, world_with_calls};
@@ -146,6 +147,27 @@ fn a_transcript_comes_out_as_it_went_in() {
         }
         let event = json!({ "type": "post_call_transcription", "data": data });
         check_text(&event.to_string()).unwrap();
+    });
+}
+
+#[test]
+fn words_are_what_their_escapes_mean() {
+    hold(Cost::Parser, &escaped(), |(json, text)| {
+        let transcript = format!(r#"[{{"role":"user","message":{json}}}]"#);
+        let event = format!(
+            r#"{{"type":"post_call_transcription","data":{{"conversation_id":"c","transcript":{transcript}}}}}"#
+        );
+        let event = check_text(&into_text(event.into_bytes()).unwrap()).unwrap();
+        let Content::Report(report) = event.content else {
+            panic!("no report");
+        };
+        let told = report
+            .transcript
+            .unwrap()
+            .into_iter()
+            .map(|turn| turn.message);
+        let expected = (!text.trim().is_empty()).then(|| text.replace('\0', "\u{fffd}"));
+        assert!(told.eq(expected), "{text:?}");
     });
 }
 

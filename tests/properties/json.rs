@@ -8,63 +8,11 @@ use proptest::sample::select;
 use call_ledger::json::{Json, mended};
 
 use crate::checks::json::{assert_same, check, check_bytes, check_units};
+use crate::escapes::escaped;
 use crate::invent::{bytes, damaged, value};
 use crate::runner::{Cost, hold};
 
 const NAMES: &[&str] = &["a", "data", "message", "role", "transcript", "b"];
-
-/// A part of a string as it stands in JSON.
-#[derive(Debug, Clone)]
-enum Piece {
-    Raw(char),
-    Short(&'static str, char),
-    Unit(u16, bool),
-}
-
-fn piece() -> impl Strategy<Value = Piece> {
-    let short = [
-        ("\\n", '\n'),
-        ("\\\\", '\\'),
-        ("\\\"", '"'),
-        ("\\/", '/'),
-        ("\\b", '\u{8}'),
-    ];
-    let unit = prop_oneof![any::<u16>(), 0xd700_u16..=0xe000];
-    prop_oneof![
-        1 => select(vec!['u', 'd', '8', 'é', '😀', ' ', 'D']).prop_map(Piece::Raw),
-        1 => select(short.to_vec()).prop_map(|(text, character)| Piece::Short(text, character)),
-        4 => (unit, any::<bool>()).prop_map(|(unit, upper)| Piece::Unit(unit, upper)),
-    ]
-}
-
-/// The JSON of such a string, and the text that it means.
-fn meaning(pieces: &[Piece]) -> (String, String) {
-    let (mut json, mut text, mut units) = (String::from("\""), String::new(), Vec::new());
-    for piece in pieces {
-        if !matches!(piece, Piece::Unit(..)) {
-            text.push_str(&String::from_utf16_lossy(&std::mem::take(&mut units)));
-        }
-        match piece {
-            Piece::Raw(character) => {
-                json.push(*character);
-                text.push(*character);
-            }
-            Piece::Short(escape, character) => {
-                json.push_str(escape);
-                text.push(*character);
-            }
-            Piece::Unit(unit, upper) => {
-                json.push_str(&if *upper {
-                    format!("\\u{unit:04X}")
-                } else {
-                    format!("\\u{unit:04x}")
-                });
-                units.push(*unit);
-            }
-        }
-    }
-    (json + "\"", text + &String::from_utf16_lossy(&units))
-}
 
 #[test]
 fn any_bytes_are_read_as_serde_json_reads_them() {
@@ -98,8 +46,7 @@ fn numbers_of_every_spelling() {
 
 #[test]
 fn a_text_is_what_its_escapes_mean_and_half_a_pair_is_replaced() {
-    hold(Cost::Parser, &vec(piece(), 0..12), |pieces| {
-        let (json, text) = meaning(&pieces);
+    hold(Cost::Parser, &escaped(), |(json, text)| {
         let body = mended(json.into_bytes());
         assert_eq!(Json::read(&body).unwrap().as_text(), Some(&*text));
         check(&body);

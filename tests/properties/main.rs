@@ -17,6 +17,7 @@
 mod support;
 
 mod checks;
+mod escapes;
 mod events;
 mod invent;
 mod json;

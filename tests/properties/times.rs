@@ -5,7 +5,7 @@ use proptest::prelude::{Just, Strategy, any};
 use proptest::prop_oneof;
 use proptest::sample::select;
 
-use crate::checks::time::{Instant, check_text, length, read};
+use crate::checks::time::{END, FIRST, Instant, check_text, length, printed, read};
 use crate::invent::{damaged, text};
 use crate::runner::{Cost, hold};
 
@@ -27,15 +27,12 @@ pub fn valid() -> impl Strategy<Value = (String, Instant)> {
         Just("999999999".to_owned())
     ];
     let offset = prop_oneof![
-        3 => select(vec!["Z", "z", "", "+00:00", "-00:00", "+23:59", "-23:59"]).prop_map(|text| (text.to_owned(), 0)),
-        3 => (any::<bool>(), 0_i64..24, 0_i64..60).prop_map(|(minus, hours, minutes)| {
-            let sign = if minus { '-' } else { '+' };
-            (format!("{sign}{hours:02}:{minutes:02}"), 0)
-        }),
+        select(vec!["Z", "z", "", "+00:00", "-00:00", "+23:59", "-23:59"]).prop_map(str::to_owned),
+        "[+-]([01][0-9]|2[0-3]):[0-5][0-9]",
     ];
     let separator = select(vec!['T', 't', ' ']);
     (date, separator, time, fraction, offset).prop_map(
-        |((year, month, day), separator, (hour, minute, second), fraction, (offset, _))| {
+        |((year, month, day), separator, (hour, minute, second), fraction, offset)| {
             let point = if fraction.is_empty() { "" } else { "." };
             let text = format!("{year:04}-{month:02}-{day:02}{separator}{hour:02}:{minute:02}:{second:02}{point}{fraction}{offset}");
             let instant = read(&text).unwrap();
@@ -48,6 +45,23 @@ pub fn valid() -> impl Strategy<Value = (String, Instant)> {
 fn any_text_is_a_time_or_refused() {
     let near = damaged(valid().prop_map(|(text, _)| text));
     hold(Cost::Parser, &prop_oneof![text(), near], |text| {
+        check_text(&text);
+    });
+}
+
+/// A time within two seconds of where the range ends, which only an offset can lie beyond.
+fn at_an_end() -> impl Strategy<Value = String> {
+    let end = prop_oneof![(Just(END), "-", -2_i64..2), (Just(FIRST), "\\+", -2_i64..2)];
+    (end, 1_i64..24 * 60).prop_map(|((end, sign, seconds), minutes)| {
+        let ahead = if sign == "+" { minutes } else { -minutes };
+        let local = printed(end + seconds + ahead * 60);
+        format!("{local}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+    })
+}
+
+#[test]
+fn the_range_ends_to_the_second() {
+    hold(Cost::Parser, &at_an_end(), |text| {
         check_text(&text);
     });
 }

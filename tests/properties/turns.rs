@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::checks::bodies::{assert_refused, check_turn, turn};
 use crate::checks::service::wait;
+use crate::escapes::escaped;
 use crate::invent::{Bytes, bytes, changed, changes, count, damaged, text, value, words};
 use crate::runner::{Cost, hold};
 use crate::support::events::world_with_calls;
@@ -88,6 +89,24 @@ fn a_stored_turn_reads_back_as_it_was_sent() {
             again.body["transcription_id"],
             reply.body["transcription_id"]
         );
+    });
+}
+
+#[test]
+fn a_message_is_what_its_escapes_mean() {
+    hold(Cost::World, &escaped(), |(json, text)| {
+        let world = wait(world_with_calls(&[1]));
+        let (call_sid, time) = (sid(1), "2025-11-21T10:30:05Z");
+        let body = format!(
+            r#"{{"call_sid":"{call_sid}","speaker":"user","message":{json},"timestamp":"{time}"}}"#
+        );
+        let reply = wait(world.send(request("POST", TURN, body)));
+        if text.trim().is_empty() {
+            assert_refused(reply.status, &reply.body);
+            return assert_eq!(turns(&world), 0);
+        }
+        assert_eq!(reply.status, 201, "{}", reply.text);
+        assert_eq!(wait(world.turns(1))[0]["message"], text);
     });
 }
 

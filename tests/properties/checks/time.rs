@@ -84,7 +84,7 @@ pub fn read(text: &str) -> Option<Instant> {
 }
 
 /// `2025-11-21T10:30:05` of these Unix seconds.
-fn printed(seconds: i64) -> String {
+pub fn printed(seconds: i64) -> String {
     let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // The year is found by trying, from one that is not too late.
     let mut year = (day + 719_528) / 366;
