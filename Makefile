@@ -4,7 +4,7 @@
 # wrangler and wasm-opt run on the Node that npm installs here, whatever the system has.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup supply-chain dev reconcile tail test build fmt lint test-host test-worker soak mutants load bench migrate rollback clean distclean
+.PHONY: help setup supply-chain dev reconcile tail test build fmt lint test-host test-worker soak properties fuzz mutants load bench migrate rollback clean distclean
 
 help:
 	@echo 'make setup        install the build tools into this folder (6 minutes the first time)'
@@ -18,6 +18,8 @@ help:
 	@echo 'make test-host    the fast tests only'
 	@echo 'make test-worker  the tests of the built worker only'
 	@echo 'make soak         the simulation over many more seeds: [SEEDS=1000000] [FIRST_SEED=1]'
+	@echo 'make properties   the parsers and the routes with many more invented inputs: [CASES=20000] [SEED=n]'
+	@echo 'make fuzz         libFuzzer against the same properties, with nightly Rust: [TARGET=time] [SECONDS=60]'
 	@echo 'make mutants      plant bugs, one after the other, and see the simulation find each'
 	@echo 'make load         fleets, crashes, and a comparison of every record'
 	@echo '                    [MINUTES=10] [FLEETS=12] [CALLS=6] [READS=10] [CRASHES=n] [SEED=1] [SABOTAGE=…]'
@@ -56,18 +58,25 @@ build: setup
 
 fmt:
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 lint: setup
 	@echo 'lint: is the code formatted?'
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	@echo 'lint: clippy for this machine, warnings are errors'
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	@echo 'lint: clippy for WebAssembly, warnings are errors'
 	cargo clippy --locked --lib --target wasm32-unknown-unknown -- -D warnings
+	@echo 'lint: clippy for the fuzz targets, without the fuzzer'
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --no-default-features \
+	  --target-dir "$${CARGO_TARGET_DIR:-target}" -- -D warnings
 
 test-host: setup
 	@echo 'test: units, migrations and the simulated world, on this machine'
 	cargo test --locked --package call-ledger --lib --bins --test host
+	@echo 'test: what holds of every input, with thousands of invented ones'
+	cargo test --locked --package call-ledger --test properties
 	@echo 'test: every promise in thousands of simulated worlds'
 	cargo test --locked --package call-ledger --test simulation
 	@echo 'test: the simulated ElevenLabs itself'
@@ -85,6 +94,16 @@ soak: setup
 	@echo "soak: $(or $(SEEDS),1000000) seeds from $(or $(FIRST_SEED),1) on; the first broken promise ends it"
 	SEEDS=$(or $(SEEDS),1000000) FIRST_SEED=$(or $(FIRST_SEED),1) \
 	  cargo test --locked --release --package call-ledger --test simulation every -- --nocapture
+
+# The seed is printed before the run, so that it is known also of a run that was broken off.
+properties: setup
+	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); cases=$(or $(CASES),20000); \
+	  echo "properties: SEED=$$seed CASES=$$cases"; \
+	  SEED=$$seed CASES=$$cases cargo test --locked --package call-ledger --test properties
+
+# Nightly Rust is needed for this and for nothing else, so it is not a part of `make test`.
+fuzz:
+	@FUZZ_TARGET='$(TARGET)' FUZZ_SECONDS='$(SECONDS)' sh scripts/fuzz.sh
 
 mutants: setup
 	@node scripts/mutants.mjs

@@ -65,15 +65,28 @@ else
   exit 1
 fi
 
-# cargo_lock_sums: every crate that is downloaded has its checksum in the lock.
+# cargo_lock_sums: every crate that is downloaded has its checksum in the lock. The fuzz targets have a lock of their
+# own; what both have they have in the same version.
 cargo_lock_sums() {
   node -e '
-    const text = require("fs").readFileSync("Cargo.lock", "utf8");
-    const crates = text.split("[[package]]").slice(1).filter((crate) => /^source = /m.test(crate));
-    const bare = crates.filter((crate) => !/^checksum = "[0-9a-f]{64}"$/m.test(crate));
-    for (const crate of bare) console.error("without a checksum: " + crate.match(/^name = "(.*)"/m)[1]);
+    const fs = require("fs");
+    const faults = [];
+    const read = (file) => {
+      const crates = fs.readFileSync(file, "utf8").split("[[package]]").slice(1).filter((crate) => /^source = /m.test(crate));
+      const field = (crate, name) => crate.match(new RegExp(`^${name} = "(.*)"`, "m"))?.[1];
+      for (const crate of crates)
+        if (!/^[0-9a-f]{64}$/.test(field(crate, "checksum") ?? "")) faults.push(`${file}: ${field(crate, "name")} has no checksum`);
+      return crates.map((crate) => ({ name: field(crate, "name"), version: field(crate, "version") }));
+    };
+    const crates = read("Cargo.lock");
+    for (const { name, version } of read("fuzz/Cargo.lock")) {
+      const same = crates.filter((crate) => crate.name === name);
+      if (same.length > 0 && !same.some((crate) => crate.version === version))
+        faults.push(`fuzz/Cargo.lock: ${name} is ${version}, not ${same[0].version} as in Cargo.lock`);
+    }
+    for (const fault of faults) console.error(fault);
     console.log(crates.length);
-    process.exitCode = bare.length || crates.length === 0 ? 1 : 0;
+    process.exitCode = faults.length || crates.length === 0 ? 1 : 0;
   '
 }
 

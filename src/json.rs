@@ -6,7 +6,9 @@
 use core::fmt;
 use std::borrow::Cow;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 /// A JSON value. Texts without escapes are not copied.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -61,10 +63,11 @@ impl<'a> Json<'a> {
     }
 
     /// Reads a JSON text, of whose objects only the members with these names are of interest.
-    /// The others are passed over without being copied, whatever they hold.
+    /// The others are passed over without being copied, whatever they hold. A number beyond a
+    /// double, and what is nested deeper than anything of interest, is read as null.
     ///
     /// # Errors
-    /// As [`Json::read`].
+    /// As [`Json::read`], and where an exponent has more than 32 bits.
     pub fn read_members(
         json: &'a [u8],
         names: &'static [&'static str],
@@ -105,22 +108,47 @@ fn read<'a>(
     names: Option<&'static [&'static str]>,
 ) -> serde_json::Result<Json<'a>> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let value = Reader { names }.deserialize(&mut deserializer)?;
+    let reader = Reader {
+        names,
+        depth: DEEPEST,
+    };
+    let value = reader.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
+
+/// How deep the members of interest may be nested; those of ElevenLabs' payloads are 8 deep.
+/// The parser itself gives up at 128.
+const DEEPEST: u8 = 32;
 
 #[derive(Clone, Copy)]
 struct Reader {
     /// The members to keep; all where it is `None`.
     names: Option<&'static [&'static str]>,
+    /// How deep it goes on from here, where not all are kept.
+    depth: u8,
 }
 
 impl<'de> DeserializeSeed<'de> for Reader {
     type Value = Json<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
-        deserializer.deserialize_any(self)
+        if self.names.is_none() {
+            return deserializer.deserialize_any(self);
+        }
+        if self.depth == 0 {
+            IgnoredAny::deserialize(deserializer)?;
+            return Ok(Json::Null);
+        }
+        let inner = Self {
+            depth: self.depth - 1,
+            ..self
+        };
+        match deserializer.deserialize_any(inner) {
+            // The parser says this at the number's end, so what follows can still be read.
+            Err(error) if error.to_string().starts_with("number out of range") => Ok(Json::Null),
+            read => read,
+        }
     }
 }
 
@@ -171,7 +199,11 @@ impl<'de> Visitor<'de> for Reader {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
         let mut members = Vec::new();
-        while let Some(Json::Text(name)) = map.next_key_seed(self)? {
+        let key = Self {
+            names: None,
+            ..self
+        };
+        while let Some(Json::Text(name)) = map.next_key_seed(key)? {
             if self.names.is_none_or(|names| names.contains(&&*name)) {
                 members.push((name, map.next_value_seed(self)?));
             } else {
@@ -272,6 +304,36 @@ mod tests {
         let json = Json::read_members(json.as_bytes(), &["a"]).unwrap();
         let kept = Json::read(br#"{"a":[{"a":1}]}"#).unwrap();
         assert_eq!(json, kept);
+    }
+
+    #[test]
+    fn a_member_that_cannot_be_read_loses_only_itself() {
+        let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        let nines = "9".repeat(400);
+        let json = format!(
+            r#"{{"a":1e999,"b":[-1e400,{nines},2,{nines}.5E3],"c":{},"d":{{"a":"x"}}}}"#,
+            deep(1000)
+        );
+        let names = &["a", "b", "c", "d"];
+        let json = Json::read_members(json.as_bytes(), names).unwrap();
+        let fields = object(&json);
+        assert_eq!(fields.get("a"), None);
+        let items = vec![Json::Null, Json::Null, Json::Number(2.0), Json::Null];
+        assert_eq!(fields.get("b"), Some(&Json::List(items)));
+        assert!(matches!(fields.get("c"), Some(Json::List(_))));
+        let inner = object(fields.get("d").unwrap()).get("a");
+        assert_eq!(inner.unwrap().as_text(), Some("x"));
+        for broken in [
+            r#"{"a":1e999.5}"#,
+            r#"{"a":1e999x}"#,
+            r#"{"a":1e999"#,
+            "1e999 1",
+        ] {
+            assert!(Json::read_members(broken.as_bytes(), names).is_err());
+        }
+        // A body has to be right as a whole.
+        assert!(Json::read(b"[1e999]").is_err());
+        assert!(Json::read(deep(1000).as_bytes()).is_err());
     }
 
     #[test]

@@ -1,0 +1,8 @@
+//! libFuzzer's bytes for the check in `tests/properties/checks/signature.rs`.
+
+#![no_main]
+
+#[path = "../../tests/properties/checks/mod.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::signature::check(data));
