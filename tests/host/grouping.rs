@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use call_ledger::model::UtcTime;
 use call_ledger::platform::log::Line;
-use call_ledger::platform::{RandomUnavailable, Ring, Runtime};
+use call_ledger::platform::{RandomUnavailable, Runtime};
 use call_ledger::store::group::{FLIGHTS, Group, Grouped, MOST, MOST_BYTES, PATIENCE_MS};
 use call_ledger::store::{Database, DatabaseError, ResultSet, Statement};
 use tokio::sync::oneshot;
@@ -53,17 +53,6 @@ impl Runtime for Stage {
             false => Poll::Pending,
         })
         .await;
-    }
-
-    fn bell(&self) -> (Ring, impl Future<Output = ()>) {
-        let (ring, bell) = oneshot::channel();
-        let heard = async {
-            let _ = bell.await;
-        };
-        let ring = || {
-            let _ = ring.send(());
-        };
-        (Box::new(ring), heard)
     }
 
     fn log(&self, _line: &Line) {}

@@ -10,7 +10,7 @@ use call_ledger::ledger::reconcile::reconcile;
 use call_ledger::model::UtcTime;
 use call_ledger::platform::config::Settings;
 use call_ledger::platform::log::Line;
-use call_ledger::platform::{RandomUnavailable, Ring, Runtime};
+use call_ledger::platform::{RandomUnavailable, Runtime};
 use call_ledger::store::group::{Group, Grouped};
 use call_ledger::store::{Database, DatabaseError, ResultSet, Statement, Store};
 use futures_util::future::{Either, select};
@@ -117,19 +117,6 @@ impl Runtime for SimRuntime {
 
     async fn sleep(&self, millis: u64) {
         self.0.executor.delay(millis).await;
-    }
-
-    fn bell(&self) -> (Ring, impl Future<Output = ()>) {
-        let (ring, bell) = tokio::sync::oneshot::channel();
-        let heard = async {
-            let _ = bell.await;
-        };
-        (
-            Box::new(|| {
-                let _ = ring.send(());
-            }),
-            heard,
-        )
     }
 
     fn log(&self, line: &Line) {

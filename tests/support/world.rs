@@ -10,7 +10,7 @@ use call_ledger::http::{Answer, BodyError, Incoming, Service};
 use call_ledger::model::UtcTime;
 use call_ledger::platform::config::Settings;
 use call_ledger::platform::log::Line;
-use call_ledger::platform::{RandomUnavailable, Ring, Runtime};
+use call_ledger::platform::{RandomUnavailable, Runtime};
 use call_ledger::store::group::{Group, Grouped};
 use serde_json::Value;
 
@@ -70,19 +70,6 @@ impl Runtime for TestRuntime {
         self.slept.borrow_mut().push(millis);
         self.advance(i64::try_from(millis).unwrap());
         tokio::task::yield_now().await;
-    }
-
-    fn bell(&self) -> (Ring, impl Future<Output = ()>) {
-        let (ring, bell) = tokio::sync::oneshot::channel();
-        let heard = async {
-            let _ = bell.await;
-        };
-        (
-            Box::new(|| {
-                let _ = ring.send(());
-            }),
-            heard,
-        )
     }
 
     fn log(&self, line: &Line) {
