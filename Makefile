@@ -14,7 +14,7 @@ help:
 	@echo 'make test         every check there is: dependencies, format, lints, tests, release build, size, tests of the built worker'
 	@echo 'make build        the release build, into build/'
 	@echo 'make fmt          format the code'
-	@echo 'make lint         format check and lints only'
+	@echo 'make lint         format check and lints only, openapi.json included'
 	@echo 'make test-host    the fast tests only'
 	@echo 'make test-worker  the tests of the built worker only'
 	@echo 'make soak         the simulation over many more seeds: [SEEDS=1000000] [FIRST_SEED=1]'
@@ -64,6 +64,8 @@ lint: setup
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	@echo 'lint: clippy for WebAssembly, warnings are errors'
 	cargo clippy --locked --lib --target wasm32-unknown-unknown -- -D warnings
+	@echo 'lint: openapi.json by redocly.yaml, warnings are errors'
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true redocly lint openapi.json --lint-config error
 
 test-host: setup
 	@echo 'test: units, migrations and the simulated world, on this machine'
