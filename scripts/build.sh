@@ -25,7 +25,7 @@ inputs() {
   echo "RUSTFLAGS=${RUSTFLAGS:-}"
   find src -type f -exec cksum {} + | sort -k 3
   for file in Cargo.toml Cargo.lock .cargo/config.toml build.rs openapi.json package-lock.json \
-    scripts/build.sh scripts/setup.sh; do
+    scripts/build.sh scripts/bundle.sh scripts/setup.sh; do
     [ ! -f "$file" ] || cksum "$file"
   done
 }
@@ -41,15 +41,10 @@ rm -f "$STAMP"
 # The installed programs, or worker-build would download its own.
 WASM_BINDGEN_BIN=$ROOT/.tools/bin/wasm-bindgen
 WASM_OPT_BIN=$ROOT/node_modules/.bin/wasm-opt
-ESBUILD_BIN=$ROOT/node_modules/.bin/esbuild
+ESBUILD_BIN=$ROOT/scripts/bundle.sh
 # wasm-opt runs on Node: on the one installed here.
 PATH=$ROOT/node_modules/.bin:$PATH
 export WASM_BINDGEN_BIN WASM_OPT_BIN ESBUILD_BIN PATH
-
-# Without this the runtime cancels a request whose client hangs up. A caller that loses patience while phones are
-# being rung would then leave calls whose answer is never recorded: with it every request runs to its end.
-RUN_TO_COMPLETION=1
-export RUN_TO_COMPLETION
 
 echo "build: compiling the worker"
 .tools/bin/worker-build --release 9>&-

@@ -110,7 +110,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
 
 /// The description of all of this, as it is written by `tests/host/openapi.rs`.
 fn document() -> Answer {
-    const DOCUMENT: &str = include_str!("../../openapi.json");
+    const DOCUMENT: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
     Answer::new(200, "application/json", DOCUMENT.to_owned())
 }
 

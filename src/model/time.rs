@@ -134,10 +134,28 @@ impl StoredTime {
 
 impl fmt::Display for StoredTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.time() {
+        match self.time_to_print() {
             Some(time) => time.fmt(f),
             None => f.write_str(&self.0),
         }
+    }
+}
+
+impl StoredTime {
+    /// The time, if it is to be printed otherwise than it is stored.
+    fn time_to_print(&self) -> Option<UtcTime> {
+        const FORM: &[u8] = b"0000-00-00T00:00:00.000Z";
+        let bytes = self.0.as_bytes();
+        let in_form = |(byte, form): (&u8, &u8)| match form {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte == form,
+        };
+        // What the ledger stored. Reading and writing it again, for every time in a list, would
+        // take longer than everything else; only a leap second (`:60`) would look different.
+        let printed = bytes.len() == FORM.len()
+            && bytes.iter().zip(FORM).all(in_form)
+            && bytes.get(17) != Some(&b'6');
+        if printed { None } else { self.time() }
     }
 }
 
@@ -155,7 +173,7 @@ impl Serialize for StoredTime {
 
 #[cfg(test)]
 mod tests {
-    use super::{TimeError, UtcTime};
+    use super::{StoredTime, TimeError, UtcTime};
 
     #[test]
     fn any_offset_becomes_utc_with_milliseconds() {
@@ -171,6 +189,26 @@ mod tests {
             ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(UtcTime::parse(given).unwrap().to_string(), utc, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_stored_time_is_printed_in_the_one_form_or_as_it_is() {
+        for (stored, printed) in [
+            ("2025-11-21T10:30:05.000Z", "2025-11-21T10:30:05.000Z"),
+            ("2016-12-31T23:59:60.000Z", "2017-01-01T00:00:00.000Z"),
+            ("2025-11-21T10:30:05.000z", "2025-11-21T10:30:05.000Z"),
+            ("2025-11-21t10:30:05.000Z", "2025-11-21T10:30:05.000Z"),
+            ("2025-11-21 10:30:05.000Z", "2025-11-21T10:30:05.000Z"),
+            ("2025-11-21T10:30:05.1234", "2025-11-21T10:30:05.123Z"),
+            ("2025-11-21T10:30+01:00:0", "2025-11-21T10:30+01:00:0"),
+            ("2025-13-21T10:30:05.000Z", "2025-13-21T10:30:05.000Z"),
+            ("2025-11-21 10:30:05", "2025-11-21T10:30:05.000Z"),
+            ("2025-11-21T12:30:05+02:00", "2025-11-21T10:30:05.000Z"),
+            ("yesterday", "yesterday"),
+        ] {
+            let time = StoredTime::from_stored(stored.to_owned());
+            assert_eq!(time.to_string(), printed, "{stored}");
         }
     }
 

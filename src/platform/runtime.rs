@@ -16,6 +16,9 @@ impl fmt::Display for RandomUnavailable {
     }
 }
 
+/// Rings a [bell](Runtime::bell).
+pub type Ring = Box<dyn FnOnce()>;
+
 /// The world outside the database and ElevenLabs. The worker's is the Workers runtime; tests
 /// bring a clock that stands still and random numbers from a seed.
 pub trait Runtime {
@@ -30,6 +33,10 @@ pub trait Runtime {
 
     /// Waits so many milliseconds.
     fn sleep(&self, millis: u64) -> impl Future<Output = ()>;
+
+    /// A bell by which one request wakes another: how to ring it, and waiting for that. In a
+    /// worker a request may be woken by its own promise only, so Rust's own wakers will not do.
+    fn bell(&self) -> (Ring, impl Future<Output = ()>);
 
     /// Writes one line to the log.
     fn log(&self, line: &Line);
@@ -46,6 +53,10 @@ impl<R: Runtime> Runtime for &R {
 
     fn sleep(&self, millis: u64) -> impl Future<Output = ()> {
         (**self).sleep(millis)
+    }
+
+    fn bell(&self) -> (Ring, impl Future<Output = ()>) {
+        (**self).bell()
     }
 
     fn log(&self, line: &Line) {

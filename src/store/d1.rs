@@ -10,7 +10,6 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys::types::{D1Database, D1PreparedStatement, D1Result};
 
 use super::{Database, DatabaseError, Param, ResultSet, Statement};
-use crate::json::Json;
 
 /// D1 behind a binding of the worker's environment.
 #[derive(Debug)]
@@ -89,8 +88,7 @@ fn result_set(result: &D1Result) -> Result<ResultSet, JsValue> {
         Some(rows) if rows.length() > 0 => json(&rows)?,
         _ => String::new(),
     };
-    let meta = json(&result.meta()?).unwrap_or_default();
-    let meta = Json::read(meta.as_bytes()).unwrap_or_default();
+    let meta = result.meta()?;
     Ok(ResultSet {
         rows,
         rows_read: count(&meta, "rows_read"),
@@ -104,9 +102,9 @@ fn result_set(result: &D1Result) -> Result<ResultSet, JsValue> {
     clippy::cast_sign_loss,
     reason = "a count of rows; a float cast saturates"
 )]
-fn count(meta: &Json<'_>, name: &str) -> u64 {
-    let number = meta.as_object().and_then(|meta| meta.get(name));
-    number.and_then(Json::as_number).unwrap_or(0.0) as u64
+fn count(meta: &Object, name: &str) -> u64 {
+    let number = Reflect::get(meta, &JsValue::from_str(name)).ok();
+    number.and_then(|number| number.as_f64()).unwrap_or(0.0) as u64
 }
 
 fn json(value: &Object) -> Result<String, JsValue> {

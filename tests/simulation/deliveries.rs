@@ -33,6 +33,8 @@ pub fn play(world: &Shared, conversation: Rc<Conversation>) {
                 0 => said_after + executor.below(3_600_000),
                 1 => said_after + executor.below(20_000),
                 2 | 3 => rush_hour(world, &conversation),
+                // Several that were held up somewhere come together.
+                4 | 5 => (said_after / 4_000 + 1) * 4_000 + executor.below(20),
                 _ => said_after + executor.below(300),
             };
             executor.spawn(deliver_turn(world.clone(), turn, wait));

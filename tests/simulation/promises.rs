@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::deliveries::Turn;
 use super::elevenlabs::{Conversation, Ending, Said};
@@ -53,14 +53,15 @@ impl Watch {
     /// Promises 3 and 4, at the moment a turn is acknowledged.
     pub fn turn_stored(&self, world: &World, turn: &Turn, answer: &Value) {
         let sql = format!(
-            "SELECT c.call_sid, t.sequence_number FROM call_transcriptions t \
+            "SELECT c.call_sid, t.message_text, t.original_text FROM call_transcriptions t \
              JOIN calls c ON c.conversation_id = t.conversation_id WHERE t.id = {}",
             answer["transcription_id"]
         );
         let rows = world.database.query(&sql);
-        let stored = rows
-            .first()
-            .is_some_and(|row| row["call_sid"] == turn.conversation.call_sid);
+        let stored = rows.first().is_some_and(|row| {
+            row["call_sid"] == turn.conversation.call_sid
+                && [&row["message_text"], &row["original_text"]].contains(&&json!(turn.said.posted))
+        });
         if !stored {
             self.violated(
                 world,

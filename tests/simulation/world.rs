@@ -10,7 +10,8 @@ use call_ledger::ledger::reconcile::reconcile;
 use call_ledger::model::UtcTime;
 use call_ledger::platform::config::Settings;
 use call_ledger::platform::log::Line;
-use call_ledger::platform::{RandomUnavailable, Runtime};
+use call_ledger::platform::{RandomUnavailable, Ring, Runtime};
+use call_ledger::store::group::{Group, Grouped};
 use call_ledger::store::{Database, DatabaseError, ResultSet, Statement, Store};
 use futures_util::future::{Either, select};
 use serde_json::Value;
@@ -36,6 +37,8 @@ pub struct Weather {
 pub struct World {
     pub executor: Executor,
     pub database: Sqlite,
+    /// What the requests of each isolate send together.
+    groups: [Rc<Group>; 2],
     pub elevenlabs: RefCell<Model>,
     pub watch: Watch,
     pub weather: Cell<Weather>,
@@ -62,6 +65,7 @@ impl World {
         Rc::new(Self {
             executor,
             database: Sqlite::new(),
+            groups: Default::default(),
             elevenlabs: RefCell::default(),
             watch: Watch::default(),
             weather: Cell::new(weather),
@@ -113,6 +117,19 @@ impl Runtime for SimRuntime {
 
     async fn sleep(&self, millis: u64) {
         self.0.executor.delay(millis).await;
+    }
+
+    fn bell(&self) -> (Ring, impl Future<Output = ()>) {
+        let (ring, bell) = tokio::sync::oneshot::channel();
+        let heard = async {
+            let _ = bell.await;
+        };
+        (
+            Box::new(|| {
+                let _ = ring.send(());
+            }),
+            heard,
+        )
     }
 
     fn log(&self, line: &Line) {
@@ -237,9 +254,14 @@ pub async fn post(
     };
     let here = world.clone();
     let lifetime = world.lifetime();
+    let isolate = usize::from(world.executor.chance(300));
     let worker = async move {
         let service = Service::new(
-            SimDatabase(here.clone()),
+            Grouped::new(
+                SimDatabase(here.clone()),
+                SimRuntime(here.clone()),
+                here.groups[isolate].clone(),
+            ),
             SimRuntime(here.clone()),
             SimTransport(here.clone()),
             SimSettings,

@@ -10,7 +10,8 @@ use call_ledger::http::{Answer, BodyError, Incoming, Service};
 use call_ledger::model::UtcTime;
 use call_ledger::platform::config::Settings;
 use call_ledger::platform::log::Line;
-use call_ledger::platform::{RandomUnavailable, Runtime};
+use call_ledger::platform::{RandomUnavailable, Ring, Runtime};
+use call_ledger::store::group::{Group, Grouped};
 use serde_json::Value;
 
 use super::contract;
@@ -69,6 +70,19 @@ impl Runtime for TestRuntime {
         self.slept.borrow_mut().push(millis);
         self.advance(i64::try_from(millis).unwrap());
         tokio::task::yield_now().await;
+    }
+
+    fn bell(&self) -> (Ring, impl Future<Output = ()>) {
+        let (ring, bell) = tokio::sync::oneshot::channel();
+        let heard = async {
+            let _ = bell.await;
+        };
+        (
+            Box::new(|| {
+                let _ = ring.send(());
+            }),
+            heard,
+        )
     }
 
     fn log(&self, line: &Line) {
@@ -180,6 +194,8 @@ impl Incoming for TestRequest {
 pub struct World {
     /// Shared, so that a script can look at it while ElevenLabs is asked.
     pub database: Rc<Sqlite>,
+    /// What the requests of this world's one isolate send together.
+    pub group: Rc<Group>,
     pub runtime: TestRuntime,
     pub elevenlabs: Scripted,
     pub settings: TestSettings,
@@ -214,6 +230,7 @@ impl World {
         }
         let world = Self {
             database: Rc::new(database),
+            group: Rc::default(),
             runtime: TestRuntime::new(1),
             elevenlabs: Scripted {
                 script: Rc::new(RefCell::new(Box::new(|_| Err(TransportError::Timeout)))),
@@ -250,9 +267,11 @@ impl World {
         });
     }
 
-    pub fn service(&self) -> Service<&Sqlite, TestRuntime, Scripted, TestSettings> {
+    pub fn service(
+        &self,
+    ) -> Service<Grouped<&Sqlite, TestRuntime>, TestRuntime, Scripted, TestSettings> {
         Service::new(
-            &*self.database,
+            Grouped::new(&*self.database, self.runtime.clone(), self.group.clone()),
             self.runtime.clone(),
             self.elevenlabs.clone(),
             self.settings.clone(),

@@ -170,7 +170,7 @@ fn a_client_that_hangs_up_leaves_nothing_unfinished() {
     let glue = std::fs::read_to_string(project().join("build/index.js")).unwrap();
     assert!(
         glue.contains("waitUntil("),
-        "built without RUN_TO_COMPLETION"
+        "src/entry.js does not wait for what it began"
     );
 }
 

@@ -1,7 +1,10 @@
 //! Single turns: whose they are, under which number they are stored, and how often.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::http::{sid, turn};
 use crate::ledger::{Ledger, SPOKEN, test};
@@ -51,6 +54,39 @@ fn sixty_four_turns_at_once_are_numbered_without_gap_or_repeat() {
                 turn["timestamp"].as_str().unwrap().replace('Z', ".000Z")
             );
         }
+    });
+}
+
+/// Turns that come together go to the database together, sent by one of the requests: that its
+/// own client is gone must not keep the others waiting, nor lose anything.
+#[test]
+fn clients_that_hang_up_leave_the_turns_of_the_others_alone() {
+    test(async |ledger| {
+        let (call_sid, conversation_id) = ledger.seed_call().await;
+        let turns: Vec<_> = (0..60)
+            .map(|second| turn(&call_sid, second, "some hang up"))
+            .collect();
+        let posts = turns.iter().enumerate().map(async |(index, turn)| {
+            if index % 3 == 2 {
+                return Some(ledger.http.turn(turn).await);
+            }
+            let patience = Duration::from_millis(index as u64);
+            timeout(patience, ledger.http.turn(turn)).await.ok()
+        });
+        let started = Instant::now();
+        let replies = join_all(posts).await;
+        for reply in replies.iter().flatten() {
+            assert_eq!(reply.status, 201, "{}", reply.text);
+        }
+        assert!(replies.iter().skip(2).step_by(3).all(Option::is_some));
+        // Nobody had to give up on another request.
+        assert!(started.elapsed() < Duration::from_secs(10));
+        // Everybody asks again, and then every turn is there once.
+        for reply in join_all(turns.iter().map(|turn| ledger.http.turn(turn))).await {
+            assert!([200, 201].contains(&reply.status), "{}", reply.text);
+        }
+        let all: Vec<i64> = (1..=60).collect();
+        assert_eq!(numbers(ledger, &conversation_id), all);
     });
 }
 

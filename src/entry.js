@@ -1,0 +1,42 @@
+// The worker's events, handed over to WebAssembly. It stands in the place of the entry that worker-build writes, which wraps
+// every request in a class and two proxies; what that one does after a panic, this one does too.
+import * as wasm from "./index.js";
+
+Error.stackTraceLimit = 100;
+const state = wasm.__worker_init_state();
+
+/** After a panic the instance cannot be used any more: the next event gets a new one. */
+function renew() {
+  if (!state.criticalError) return;
+  console.error('{"event":"wasm_renewed","level":"error"}');
+  wasm.__wbg_reset_state();
+  state.criticalError = false;
+  state.instanceId++;
+}
+
+function note(error) {
+  if (!(error instanceof WebAssembly.RuntimeError)) return;
+  console.error(JSON.stringify({ event: "wasm_trap", level: "error", cause: String(error.stack) }));
+  state.criticalError = true;
+}
+
+addEventListener("error", (event) => note(event.error));
+
+async function handle(context, handler) {
+  renew();
+  try {
+    const done = handler();
+    // Without this the runtime cancels a request whose client hangs up. A caller that loses patience while phones are being
+    // rung would then leave calls whose answer is never recorded: with it every request runs to its end.
+    context.waitUntil(done);
+    return await done;
+  } catch (error) {
+    note(error);
+    throw error;
+  }
+}
+
+export default {
+  fetch: (request, env, context) => handle(context, () => wasm.fetch(request, env, context)),
+  scheduled: (event, env, context) => handle(context, () => wasm.scheduled(event, env, context)),
+};
