@@ -3,11 +3,12 @@
 import hashlib
 import hmac
 import os
+import re
 import time
 
 import schemathesis
 from requests.auth import AuthBase
-from rules import OWN_CONVERSATION, faults, unlinked
+from rules import OWN_CONVERSATION, faults, is_cursor, unlinked
 from schemathesis.openapi.checks import RejectedPositiveData
 
 API_TOKEN = os.environ["ATTACK_API_TOKEN"]
@@ -77,8 +78,10 @@ if WHO != "nobody":
     schemathesis.auth.set_from_requests(Credentials())
 
 
-# --- The other forms of an answer, which no parameter of the description asks for.
+# --- What no parameter of the description says: the other forms of an answer, and which cursors there are. An invented
+# one is refused, and would hide all that the other parameters do.
 
+CURSOR = b"5 9999-01-01T00:00:00.000Z".hex()
 FORMS = {"/calls": "text/csv", "/calls/{call_sid}/transcription": "text/plain"}
 
 
@@ -86,6 +89,10 @@ FORMS = {"/calls": "text/csv", "/calls/{call_sid}/transcription": "text/plain"}
 def before_call(context, case, kwargs):
     if case.operation.path in FORMS and chance(case.path_parameters, case.query) % 3 == 0:
         case.headers.setdefault("Accept", FORMS[case.operation.path])
+    cursor = case.query.get("cursor") if case.operation.path == "/calls" and case.query else None
+    invented = isinstance(cursor, str) and re.fullmatch("([0-9A-Fa-f]{2})+", cursor) and not is_cursor(cursor)
+    if invented and chance(case.query) % 8:
+        case.query["cursor"] = CURSOR
 
 
 # --- Events. By itself Schemathesis would hardly ever hit upon one that is of a call.
