@@ -4,7 +4,7 @@
 # wrangler and wasm-opt run on the Node that npm installs here, whatever the system has.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup supply-chain dev reconcile tail test build fmt lint test-host test-worker soak properties fuzz mutants load bench migrate rollback clean distclean
+.PHONY: help setup supply-chain dev reconcile tail test build fmt lint test-host test-worker test-attack attack soak properties fuzz mutants load bench migrate rollback clean distclean
 
 help:
 	@echo 'make setup        install the build tools into this folder (6 minutes the first time)'
@@ -14,9 +14,11 @@ help:
 	@echo 'make test         every check there is: dependencies, format, lints, tests, release build, size, tests of the built worker'
 	@echo 'make build        the release build, into build/'
 	@echo 'make fmt          format the code'
-	@echo 'make lint         format check and lints only'
+	@echo 'make lint         format check and lints only, openapi.json included'
 	@echo 'make test-host    the fast tests only'
 	@echo 'make test-worker  the tests of the built worker only'
+	@echo 'make attack       hostile requests made of openapi.json against the built worker; needs python3, 3.11 or newer'
+	@echo '                    [MINUTES=10 | EXAMPLES=n] [SEED=n]'
 	@echo 'make soak         the simulation over many more seeds: [SEEDS=1000000] [FIRST_SEED=1]'
 	@echo 'make properties   the parsers and the routes with many more invented inputs: [CASES=20000] [SEED=n]'
 	@echo 'make fuzz         libFuzzer against the same properties, with nightly Rust: [TARGET=time] [SECONDS=60]'
@@ -33,8 +35,9 @@ help:
 	@echo 'make clean        delete what was built; distclean: also the tools and the local database'
 
 # The steps of a recipe run one after the other, and the first that fails ends it.
-test: setup supply-chain lint test-host build test-worker
-	@echo 'test: everything passed'
+test: setup supply-chain lint test-host build test-worker test-attack
+	@why=$$(sh scripts/attack.sh missing); if [ -z "$$why" ]; then echo 'test: everything passed'; \
+	  else echo "test: everything that could run passed; NOT RUN: the attack, because $$why"; fi
 
 setup:
 	@sh scripts/prerequisites.sh
@@ -71,6 +74,8 @@ lint: setup
 	@echo 'lint: clippy for the fuzz targets, without the fuzzer'
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --no-default-features \
 	  --target-dir "$${CARGO_TARGET_DIR:-target}" -- -D warnings
+	@echo 'lint: openapi.json by redocly.yaml, warnings are errors'
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true redocly lint openapi.json --lint-config error
 
 test-host: setup
 	@echo 'test: units, migrations and the simulated world, on this machine'
@@ -89,6 +94,13 @@ test-host: setup
 test-worker: build
 	@echo 'test: the built worker under wrangler dev'
 	CALL_LEDGER_SKIP_BUILD=1 cargo test --locked --test worker
+
+test-attack: build
+	@echo 'test: a short attack on the built worker, with requests made of openapi.json'
+	@sh scripts/attack.sh bounded
+
+attack: build
+	@sh scripts/attack.sh
 
 soak: setup
 	@echo "soak: $(or $(SEEDS),1000000) seeds from $(or $(FIRST_SEED),1) on; the first broken promise ends it"

@@ -33,12 +33,12 @@ if ! has_target; then
   rustup target add "$TARGET"
 fi
 
-# --- wrangler, the Node it needs, wasm-opt and esbuild. npm ci starts by deleting node_modules, and with it the stamp,
-# so a stamp means a completed install.
+# --- wrangler, the Node it needs, wasm-opt, esbuild, and redocly, which lints openapi.json. npm ci starts by deleting
+# node_modules, and with it the stamp, so a stamp means a completed install.
 NPM_STAMP=node_modules/.call-ledger-installed
 npm_wanted=$(uname -sm; cksum package.json package-lock.json)
 if [ "$npm_wanted" != "$(cat "$NPM_STAMP" 2>/dev/null)" ] || ! node_modules/.bin/node --version >/dev/null 2>&1; then
-  say "installing wrangler, Node 22, wasm-opt and esbuild into node_modules (about 520 MB, half a minute)"
+  say "installing wrangler, Node 22, wasm-opt, esbuild and redocly into node_modules (about 530 MB, half a minute)"
   # With the system's Node, because npm begins by deleting the one installed here. Errors only: when that Node is an
   # older one, npm warns about wrangler, which will not run with it.
   npm_ci() { PATH=$(printf %s "$PATH" | sed "s#$ROOT/node_modules/.bin:##g") npm ci --loglevel=error; }

@@ -141,6 +141,19 @@ npm_pins() {
   '
 }
 
+# python_pins: what the attack runs on, exact versions with checksums and nothing else, such as an address.
+python_pins() {
+  node -e '
+    const text = require("fs").readFileSync("tests/attack/requirements.txt", "utf8");
+    const lines = text.replace(/^#.*$/gm, "").replace(/\\\n/g, "").split("\n").filter((line) => line.trim());
+    const right = /^[a-z0-9-]+==\d+(\.\d+)+( ; sys_platform == .[a-z0-9]+.)?( +--hash=sha256:[0-9a-f]{64})+ *$/;
+    const wrong = lines.filter((line) => !right.test(line));
+    for (const line of wrong) console.error("no exact version with checksums: " + line.slice(0, 100));
+    console.log(lines.length);
+    process.exitCode = wrong.length || lines.length === 0 ? 1 : 0;
+  '
+}
+
 # unused_crates: a crate that no file of the package names is not needed. By the text, without comments: `name::`,
 # `use name` and `extern crate name`. What only tests name belongs to the dev-dependencies.
 unused_crates() {
@@ -194,6 +207,11 @@ if npm_pins >"$WORK/count" 2>"$WORK/output"; then
   say "package-lock.json: $(cat "$WORK/count")"
 else
   found "package-lock.json" "$WORK/output"
+fi
+if python_pins >"$WORK/count" 2>"$WORK/output"; then
+  say "tests/attack/requirements.txt: $(cat "$WORK/count") exact versions with checksums"
+else
+  found "tests/attack/requirements.txt" "$WORK/output"
 fi
 if unused_crates >"$WORK/count" 2>"$WORK/output"; then
   say "dependencies: all $(cat "$WORK/count") are used"

@@ -19,7 +19,7 @@ pub const BODY_LIMIT: usize = 256 * 1024;
 
 /// The longest name of a call or a conversation, in bytes; real ones are a quarter as long. Names
 /// go into rows, log lines and addresses.
-const LONGEST_NAME: usize = 200;
+pub(super) const LONGEST_NAME: usize = 200;
 
 /// The answer to a turn that is in the ledger.
 #[derive(Debug, Serialize)]

@@ -124,6 +124,62 @@ async fn a_body_fits_its_schema_when_and_only_when_it_is_accepted() {
     }
 }
 
+/// The greatest length, in characters, is that of texts whose every character is a byte.
+#[tokio::test]
+async fn a_name_may_have_so_many_bytes() {
+    let world = World::new();
+    assert_eq!(world.post(PLACE, &example(PLACE)).await.status, 201);
+    for name in ["call_sid", "conversation_id"] {
+        for (length, right) in [(200, true), (201, false)] {
+            let mut body = example(TURN);
+            body[name] = "x".repeat(length).into();
+            let faults = faults_at(&body_schema(TURN), &body);
+            assert_eq!(faults.is_empty(), right, "{name}: {length}");
+            let refused = world.post(TURN, &body).await.body["errors"].is_array();
+            assert_eq!(refused, !right, "{name}: {length}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_fits_its_schema_when_and_only_when_it_is_accepted() {
+    let world = empty_world();
+    for event in [
+        r#"{}"#,
+        r#"[]"#,
+        r#"{"type":null}"#,
+        r#"{"type":""}"#,
+        r#"{"type":" "}"#,
+        r#"{"type":"news"}"#,
+        r#"{"type":"post_call_audio","data":7}"#,
+        r#"{"type":"post_call_transcription"}"#,
+        r#"{"type":"post_call_transcription","data":[]}"#,
+        r#"{"type":"post_call_transcription","data":{}}"#,
+        r#"{"type":"post_call_transcription","data":{"conversation_id":7}}"#,
+        r#"{"type":"post_call_transcription","data":{"conversation_id":" "}}"#,
+        r#"{"type":"post_call_transcription","data":{"conversation_id":"conv_1"}}"#,
+        r#"{"type":"call_initiation_failure","data":{"conversation_id":null}}"#,
+        r#"{"type":"call_initiation_failure","data":{"conversation_id":"conv_1"}}"#,
+    ] {
+        let accepted = world.deliver_bytes(event).await.status == 200;
+        let body = serde_json::from_str(event).unwrap();
+        let faults = faults_at(&body_schema(POST_CALL), &body);
+        assert_eq!(faults.is_empty(), accepted, "{event}: {faults:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_of_the_query_may_be_empty() {
+    let world = World::new();
+    let document = document();
+    let parameters = document["paths"]["/calls"]["get"]["parameters"].as_array();
+    for parameter in parameters.unwrap() {
+        assert_eq!(parameter["allowEmptyValue"], true, "{parameter}");
+        let path = format!("/calls?{}=", parameter["name"].as_str().unwrap());
+        assert_eq!(world.get(&path).await.status, 200, "{path}");
+    }
+}
+
 const PLACE_CHANGES: &[(&str, &str)] = &[
     ("", "[]"),
     ("/timestamp", "null"),

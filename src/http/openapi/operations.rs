@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::problems::{invalid_field, no_cause, not_configured, store_unavailable};
 use super::sketch;
+use crate::elevenlabs::event;
 use crate::http::Problem;
 use crate::http::health::{DetailedHealth, Health};
 use crate::http::place_calls::{self, CallsPlaced};
@@ -191,11 +192,7 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
             )
         },
         Route::RecordTurn => Operation {
-            body: Some(body(
-                record_turn::BODY_LIMIT,
-                &sketch::body(record_turn::turn),
-                TURN_EXAMPLE,
-            )),
+            body: Some(body(record_turn::BODY_LIMIT, &turn_taken(), TURN_EXAMPLE)),
             answers: [
                 (201, "The turn is stored."),
                 (
@@ -225,17 +222,7 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
             )
         },
         Route::PostCall => Operation {
-            body: Some(body(
-                post_call::BODY_LIMIT,
-                &json!({
-                    "description": "ElevenLabs defines it.",
-                    "type": "object",
-                    "properties": { "type": { "type": "string" }, "data": {} },
-                    "required": ["type"],
-                    "additionalProperties": true,
-                }),
-                EVENT_EXAMPLE,
-            )),
+            body: Some(body(post_call::BODY_LIMIT, &event_taken(), EVENT_EXAMPLE)),
             answers: vec![(
                 200,
                 "The event is durably stored.",
@@ -329,6 +316,41 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
             )
         },
     }
+}
+
+/// A turn; its reader tells of all but the length of names.
+fn turn_taken() -> Value {
+    let mut schema = sketch::body(record_turn::turn);
+    for name in ["call_sid", "conversation_id"] {
+        // It is the bytes that count, and they are never fewer than the characters.
+        if let Some(Value::Object(name)) = schema.pointer_mut(&format!("/properties/{name}")) {
+            name.insert("maxLength".to_owned(), record_turn::LONGEST_NAME.into());
+        }
+    }
+    schema
+}
+
+/// An event of any type; those that the ledger uses name their conversation.
+fn event_taken() -> Value {
+    let words = json!({ "type": "string", "pattern": r"\S" });
+    json!({
+        "description": "ElevenLabs defines it.",
+        "type": "object",
+        "properties": { "type": words, "data": {} },
+        "required": ["type"],
+        "additionalProperties": true,
+        "if": { "properties": { "type": { "enum": [event::TRANSCRIPTION, event::INITIATION_FAILURE] } } },
+        "then": {
+            "properties": { "data": {
+                "type": "object",
+                "properties": { "conversation_id": words },
+                "required": ["conversation_id"],
+                "additionalProperties": true,
+            } },
+            "required": ["data"],
+            "additionalProperties": true,
+        },
+    })
 }
 
 fn of_one_call(id: &'static str, summary: &'static str, description: &'static str) -> Operation {

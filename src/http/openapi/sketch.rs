@@ -148,6 +148,8 @@ pub fn query<T>(read: fn(&mut Query<'_>) -> T) -> Vec<Value> {
         described.insert("name".to_owned(), name.into());
         described.insert("in".to_owned(), "query".into());
         described.insert("description".to_owned(), description.into());
+        // An empty value counts as none.
+        described.insert("allowEmptyValue".to_owned(), true.into());
         described.insert("schema".to_owned(), schema.to_value());
         Value::Object(described)
     };
