@@ -40,6 +40,7 @@ mod reconciling_patience;
 mod retention;
 mod retention_late;
 mod retries;
+mod scripts;
 mod security_document;
 mod settling;
 mod settling_corrections;
