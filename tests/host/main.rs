@@ -15,6 +15,7 @@ mod access;
 mod boundary;
 mod http_bodies;
 mod http_surface;
+mod late_turn_costs;
 mod late_turns;
 mod listing;
 mod listing_csv;
