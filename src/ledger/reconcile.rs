@@ -11,7 +11,7 @@ use crate::platform::Runtime;
 use crate::platform::config::{self, NotConfigured, Settings};
 use crate::platform::log::{Level, Line, Reconciled};
 use crate::store::reconciling::UnsettledCall;
-use crate::store::{Database, DatabaseError, Store};
+use crate::store::{Database, DatabaseError, Store, retention};
 
 /// How many waiting events one run tries.
 const EVENTS_PER_RUN: i64 = 4;
@@ -20,9 +20,9 @@ const WAITING_AT_ONCE: i64 = 2;
 /// How many calls one run asks about.
 const CALLS_PER_RUN: i64 = 8;
 /// No new piece of work begins after so many statements: the free plan allows 50 for one run,
-/// and no piece needs more than the rest. Clearing texts needs ten.
+/// and no piece needs more than the rest. Clearing a page of texts needs ten.
 const STATEMENTS_BEFORE_LAST_CALL: u32 = 24;
-/// The same before clearing texts.
+/// The same before clearing a page of texts.
 const STATEMENTS_BEFORE_CLEARING: u32 = 40;
 /// No new call is asked about after so many requests to ElevenLabs: the free plan allows 50, and
 /// one call needs at most eight.
@@ -286,11 +286,17 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
     }
 
     async fn clear(&mut self, settings: &impl Settings) -> Result<(), Stop> {
-        if let Some(age) = config::retention(settings)?
-            && self.store.usage().statements <= STATEMENTS_BEFORE_CLEARING
-        {
-            let before = earlier(self.runtime.now(), age);
-            self.done.texts_cleared = self.store.clear_texts(before).await?;
+        let Some(age) = config::retention(settings)? else {
+            return Ok(());
+        };
+        let before = earlier(self.runtime.now(), age);
+        // Page by page, for as long as there is more: that catches up when a rule is new.
+        while self.store.usage().statements <= STATEMENTS_BEFORE_CLEARING {
+            let passed = self.store.clear_texts(before).await?;
+            self.done.texts_cleared += passed;
+            if passed < retention::PAGE {
+                break;
+            }
         }
         Ok(())
     }

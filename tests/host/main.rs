@@ -40,6 +40,7 @@ mod reconciling_faults;
 mod reconciling_patience;
 mod retention;
 mod retention_late;
+mod retention_pace;
 mod retries;
 mod scripts;
 mod security_document;
