@@ -25,8 +25,8 @@ const STATEMENTS_BEFORE_LAST_CALL: u32 = 24;
 /// The same before clearing a page of texts.
 const STATEMENTS_BEFORE_CLEARING: u32 = 40;
 /// No new call is asked about after so many requests to ElevenLabs: the free plan allows 50, and
-/// one call needs at most eight.
-const REQUESTS_BEFORE_LAST_CALL: u32 = 42;
+/// one call needs at most nine.
+const REQUESTS_BEFORE_LAST_CALL: u32 = 41;
 /// An event whose call never appears belongs to somebody else's call.
 const EVENT_EXPIRES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// When ElevenLabs answers, but names no outcome, for so long, there will be none.
@@ -197,10 +197,14 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
         let now = self.runtime.now();
         self.store.mark_asked(call.id, now).await?;
         self.done.calls_asked += 1;
-        let asked = match &call.conversation_id {
+        let mut asked = match &call.conversation_id {
             Some(conversation_id) => elevenlabs.conversation(conversation_id).await,
-            None => elevenlabs.conversation_of(&call.call_sid).await,
+            None => Asked::Unknown,
         };
+        // One that was only claimed may be an invention, and the call's own has another name.
+        if matches!(asked, Asked::Unknown) && (call.claimed || call.conversation_id.is_none()) {
+            asked = elevenlabs.conversation_of(&call.call_sid).await;
+        }
         let recorded_at = call.call_start_time.time().unwrap_or(UtcTime::EPOCH);
         let waited = |long: Duration| recorded_at < earlier(now, long);
         let give_up = match &asked {
@@ -217,7 +221,7 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
         if let Asked::Answer(report) = &asked
             && !report.is_final()
             && call.status == CallStatus::InProgress
-            && call.conversation_id.is_some()
+            && call.conversation_id.as_ref() == Some(&report.conversation_id)
         {
             // Still talking, as is on record.
             return Ok(());

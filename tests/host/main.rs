@@ -13,6 +13,7 @@ mod support;
 
 mod access;
 mod boundary;
+mod claimed_links;
 mod http_bodies;
 mod http_surface;
 mod late_turn_costs;

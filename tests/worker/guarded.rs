@@ -4,6 +4,7 @@
 use elevenlabs_simulator::Route;
 use serde_json::{Value, json};
 
+use crate::events::{event, post_signed};
 use crate::http::{Reply, TURN, turn};
 use crate::ledger::{API_TOKEN, Ledger, WEBHOOK_TOKEN, test, test_guarded};
 use crate::reconciling::reconcile;
@@ -102,6 +103,49 @@ fn without_a_token_a_guessed_name_tells_that_the_call_exists_and_nothing_of_it()
                 .await;
             reply.assert_problem(401, "unauthorized");
         }
+    });
+}
+
+#[test]
+fn without_a_token_an_invented_conversation_gives_way_to_elevenlabs_own() {
+    test(async |ledger| {
+        let (call_sid, conversation_id) = ledger.seed_call().await;
+        let unlink =
+            format!("UPDATE calls SET conversation_id = NULL WHERE call_sid = '{call_sid}'");
+        ledger.execute(&unlink).await;
+        let mut stored = Vec::new();
+        for second in [0, 2] {
+            let mut invented = turn(&call_sid, second, "invented");
+            invented["conversation_id"] = json!(format!("{conversation_id}_invented"));
+            let reply = post(ledger, &invented, None).await;
+            assert_eq!(reply.status, 201, "{}", reply.text);
+            stored.push(reply.body["transcription_id"].clone());
+        }
+        assert_eq!(ledger.call(&call_sid).unwrap()["conversation_claimed"], 1);
+        let settled = post_signed(ledger, &event(&conversation_id, Some(&call_sid))).await;
+        assert_eq!(settled.body["status"], "applied", "{}", settled.text);
+        let row = ledger.call(&call_sid).unwrap();
+        assert_eq!(
+            (
+                &row["conversation_id"],
+                &row["conversation_claimed"],
+                &row["status"]
+            ),
+            (&json!(conversation_id), &json!(0), &json!("completed"))
+        );
+        // The event's two and the stranger's two, which are still themselves.
+        let turns = ledger.turns(&conversation_id);
+        assert_eq!(turns.len(), 4, "{turns:?}");
+        for id in stored {
+            assert!(turns.iter().any(|turn| turn["id"] == id), "{turns:?}");
+        }
+        let broken = ledger.rows("PRAGMA foreign_key_check", &[]);
+        assert!(broken.is_empty(), "{broken:?}");
+        let line = ledger
+            .lines(&["call_relinked", &call_sid], 1)
+            .await
+            .remove(0);
+        assert_eq!(line["level"], "error");
     });
 }
 
