@@ -1,33 +1,24 @@
 # Sourced, not run: what migrate.sh and rollback.sh have in common. Reads from the environment
 #   REMOTE=1                    the database at Cloudflare, not the local one
-#   ENV=staging|production      that environment of wrangler.toml
+#   ENV=NAME                    that environment of wrangler.toml
 #   PERSIST=DIR                 the folder of the local state, when it is not .wrangler/state
 
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
-# A relative PERSIST is relative to where the command was given.
-case ${PERSIST:-} in
-  '' | /*) ;;
-  *) PERSIST=$(pwd)/$PERSIST ;;
-esac
-cd "$ROOT"
-# wrangler runs on the Node installed here, not on whatever the system has.
-PATH=$ROOT/node_modules/.bin:$PATH
-WRANGLER_SEND_METRICS=false
-export PATH WRANGLER_SEND_METRICS
-COMMAND=$(basename "$0" .sh)
+. "$(dirname "$0")/environment.sh"
+PERSIST=$(absolute "${PERSIST:-}")
 
-say() { echo "$COMMAND: $*"; }
-fail() { echo "$COMMAND: $*" >&2; exit 1; }
+# The name of that environment's database, as wrangler.toml has it.
+table="[[${ENV:+env.$ENV.}d1_databases]]"
+database=$(awk -v table="$table" '
+  /^[ \t]*\[/ { inside = ($1 == table) }
+  inside && $1 == "database_name" { sub(/^[^"]*"/, ""); sub(/".*/, ""); print; exit }
+' wrangler.toml)
+[ -n "$database" ] || fail "wrangler.toml has no $table with a database_name"
+# A table that was copied, and its id forgotten, would bring the migrations of one fleet to another's database.
+twice=$(sed -n 's/^[[:space:]]*database_id[[:space:]]*=[[:space:]]*"\([^"]*\)".*/\1/p' wrangler.toml | sort | uniq -d)
+[ -z "$twice" ] || fail "in wrangler.toml several environments have the same database_id: $twice"
 
-[ -x node_modules/.bin/wrangler ] || fail "wrangler is not installed yet: make setup"
-
-case ${ENV:-} in
-  '') database=call-ledger ;;
-  staging | production) database=call-ledger-$ENV ;;
-  *) fail "ENV=$ENV is unknown: leave it out, or use ENV=staging or ENV=production" ;;
-esac
 if [ "${REMOTE:-}" = 1 ]; then
-  [ -z "${PERSIST:-}" ] || fail "PERSIST is for the local database, REMOTE=1 for the one at Cloudflare: use one of them"
+  [ -z "$PERSIST" ] || fail "PERSIST is for the local database, REMOTE=1 for the one at Cloudflare: use one of them"
   place=remote
 else
   [ -z "${REMOTE:-}" ] || fail "REMOTE=$REMOTE is unknown: use REMOTE=1, or leave it out for the local database"
@@ -47,7 +38,7 @@ d1() {
   else
     set -- "$@" --local --persist-to "${PERSIST:-$ROOT/.wrangler/state}"
   fi
-  wrangler d1 "$@" --env "${ENV:-}"
+  wrangler d1 "$@" --env "$ENV"
 }
 
 # query SQL : the first row of the answer, one value a line. The answer or the error stays in $WORK/answer.

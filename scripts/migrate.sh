@@ -1,6 +1,6 @@
 #!/bin/sh
 # Applies the migrations that a database does not have yet, then says what it holds.
-#   make migrate [REMOTE=1] [ENV=staging|production] [UPTO=0002] [PERSIST=DIR]
+#   make migrate [REMOTE=1] [ENV=NAME] [UPTO=0002] [PERSIST=DIR]
 set -eu
 . "$(dirname "$0")/d1.sh"
 

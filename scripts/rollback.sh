@@ -1,6 +1,6 @@
 #!/bin/sh
 # Undoes the newest applied migration of a database.
-#   make rollback MIGRATION=0004 [REMOTE=1] [ENV=staging|production] [PERSIST=DIR]
+#   make rollback MIGRATION=0004 [REMOTE=1] [ENV=NAME] [PERSIST=DIR]
 # What a rollback needs and what it loses is written at the top of its file in migrations/rollback/.
 set -eu
 . "$(dirname "$0")/d1.sh"

@@ -1,35 +1,19 @@
 #!/bin/sh
 # The log of the deployed worker as it comes, one JSON line for each of ours, the platform's own words left out. What
 # ended badly without a line of ours (a crash, a limit) is shown as `"event":"platform"`. Ctrl-C ends it.
-#   make tail ENV=production [LEVEL=error] [CALL=EL_…]
+#   make tail [ENV=production] [LEVEL=error] [CALL=EL_…]
 #   FILE=night.json sh scripts/tail.sh      the same of what `wrangler tail --format json` wrote into a file
 set -eu
 
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
-# A relative FILE is relative to where the command was given.
-case ${FILE:-} in
-  '' | /*) ;;
-  *) FILE=$(pwd)/$FILE ;;
-esac
-cd "$ROOT"
-# wrangler runs on the Node installed here, not on whatever the system has.
-PATH=$ROOT/node_modules/.bin:$PATH
-WRANGLER_SEND_METRICS=false
-export PATH WRANGLER_SEND_METRICS
-
-fail() { echo "tail: $*" >&2; exit 1; }
-
-[ -x node_modules/.bin/wrangler ] || fail "wrangler is not installed yet: make setup"
-# Any environment that wrangler.toml has, so also that of one fleet.
-[ -z "${ENV:-}" ] || grep -qF "[env.$ENV." wrangler.toml \
-  || fail "ENV=$ENV is not in wrangler.toml: use ENV=staging or ENV=production, or leave it out for the top level"
+. "$(dirname "$0")/environment.sh"
+FILE=$(absolute "${FILE:-}")
 case ${LEVEL:-} in
   '' | error) ;;
   *) fail "LEVEL=$LEVEL is unknown: use LEVEL=error, or leave it out" ;;
 esac
-[ -z "${FILE:-}" ] || [ -r "$FILE" ] || fail "$FILE cannot be read"
+[ -z "$FILE" ] || [ -r "$FILE" ] || fail "$FILE cannot be read"
 
-ENV=${ENV:-} LEVEL=${LEVEL:-} CALL=${CALL:-} FILE=${FILE:-} exec node -e '
+ENV=$ENV LEVEL=${LEVEL:-} CALL=${CALL:-} FILE=$FILE exec node -e '
   const { ENV, LEVEL, CALL, FILE } = process.env;
   let tail;
   let input;

@@ -13,6 +13,7 @@ use crate::elevenlabs::Transport;
 use crate::model::{Call, CallSid, Turn};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
+use crate::platform::printable::one_line;
 use crate::store::reading::{CallFilter, Position, Transcription};
 use crate::store::{Database, DatabaseError};
 
@@ -194,7 +195,7 @@ fn csv(calls: &[Call]) -> String {
 /// A text as a CSV field. One that a spreadsheet would take for a formula gets an apostrophe in
 /// front: what ElevenLabs or a driver said must not run on the reader's machine.
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let text = if formula {
         format!("'{text}")
     } else {
@@ -207,20 +208,20 @@ fn cell(text: &str) -> String {
     }
 }
 
-/// The turns as people read them, a line each.
+/// The turns as people read them, a line each, whatever was said: nobody can say a line of somebody
+/// else's. JSON has the exact words.
 fn plain_text(transcription: &Transcription) -> String {
     let conversation = transcription
         .conversation_id
         .as_deref()
-        .unwrap_or("none yet");
+        .map_or_else(|| "none yet".to_owned(), one_line);
     let mut text = format!(
         "Call {}\nConversation {conversation}\n\n",
         transcription.call_sid
     );
     for turn in &transcription.turns {
         let speaker = turn.speaker.as_str();
-        // What runs over several lines stays recognisable as one turn.
-        let message = turn.message.trim().replace('\n', "\n    ");
+        let message = one_line(&turn.message);
         let _ = writeln!(text, "[{}] {speaker}: {message}", turn.timestamp);
     }
     text
@@ -240,6 +241,13 @@ mod tests {
             ("=1+1", "'=1+1"),
             ("@cmd,x", "\"'@cmd,x\""),
             ("-5", "'-5"),
+            ("\n=1", "\"'\n=1\""),
+            ("\r=1", "\"'\r=1\""),
+            ("\t=1", "'\t=1"),
+            ("＝1", "'＝1"),
+            ("＋1", "'＋1"),
+            ("－1", "'－1"),
+            ("＠SUM", "'＠SUM"),
         ] {
             assert_eq!(cell(text), field);
         }

@@ -47,7 +47,9 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         &self,
         incoming: &mut impl Incoming,
     ) -> Result<Answer, Problem> {
-        if let Some(token) = config::webhook_token(&self.settings) {
+        let token = config::webhook_token(&self.settings);
+        let anybody = token.is_none();
+        if let Some(token) = token {
             auth::require_bearer(incoming, &token)?;
         }
         if let Some(address) = incoming.header("cf-connecting-ip") {
@@ -57,7 +59,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         let turn = parse(&json::parse(&body)?)?;
         self.admit(config::TURN_LIMIT_BY_CALL, turn.call_sid.as_str())
             .await?;
-        let recorded = record_turn(&self.store, &self.runtime, &turn).await;
+        let recorded = record_turn(&self.store, &self.runtime, &turn, anybody).await;
         let call_sid = || turn.call_sid.to_string();
         let (status, saved) = match recorded {
             Ok(Recorded::New(saved)) => (201, saved),

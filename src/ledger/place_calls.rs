@@ -4,7 +4,7 @@ use core::fmt;
 
 use futures_util::{StreamExt, stream};
 
-use super::settle::{WAITING_PER_REQUEST, apply_waiting};
+use super::settle::{WAITING_PER_REQUEST, apply_waiting, relink};
 use crate::elevenlabs::{Client, DialOutcome, OutboundCall, Transport};
 use crate::model::{CallSid, CallStatus, Driver, UtcTime, reason};
 use crate::platform::config::Placing;
@@ -203,7 +203,7 @@ impl<D: Database, R: Runtime, T: Transport> Desk<'_, D, R, T> {
                 conversation_id,
                 telephony_call_sid,
             } => {
-                let (state, events_wait) = self
+                let (mut state, events_wait) = self
                     .store
                     .update_conversation_id(
                         call_sid,
@@ -213,6 +213,14 @@ impl<D: Database, R: Runtime, T: Transport> Desk<'_, D, R, T> {
                         now,
                     )
                     .await?;
+                // Somebody was quicker, and claimed another one.
+                if let Some(claimed) = &state.conversation_id
+                    && state.claimed
+                    && claimed != conversation_id
+                    && relink(self.store, self.runtime, call_sid, claimed, conversation_id).await?
+                {
+                    state.conversation_id = Some(conversation_id.clone());
+                }
                 // The conversation was over before ElevenLabs answered.
                 if events_wait {
                     apply_waiting(

@@ -11,7 +11,7 @@ use crate::platform::Runtime;
 use crate::platform::config::{self, NotConfigured, Settings};
 use crate::platform::log::{Level, Line, Reconciled};
 use crate::store::reconciling::UnsettledCall;
-use crate::store::{Database, DatabaseError, Store};
+use crate::store::{Database, DatabaseError, Store, retention};
 
 /// How many waiting events one run tries.
 const EVENTS_PER_RUN: i64 = 4;
@@ -20,13 +20,13 @@ const WAITING_AT_ONCE: i64 = 2;
 /// How many calls one run asks about.
 const CALLS_PER_RUN: i64 = 8;
 /// No new piece of work begins after so many statements: the free plan allows 50 for one run,
-/// and no piece needs more than the rest. Clearing texts needs ten.
+/// and no piece needs more than the rest. Clearing a page of texts needs ten.
 const STATEMENTS_BEFORE_LAST_CALL: u32 = 24;
-/// The same before clearing texts.
+/// The same before clearing a page of texts.
 const STATEMENTS_BEFORE_CLEARING: u32 = 40;
 /// No new call is asked about after so many requests to ElevenLabs: the free plan allows 50, and
-/// one call needs at most eight.
-const REQUESTS_BEFORE_LAST_CALL: u32 = 42;
+/// one call needs at most nine.
+const REQUESTS_BEFORE_LAST_CALL: u32 = 41;
 /// An event whose call never appears belongs to somebody else's call.
 const EVENT_EXPIRES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// When ElevenLabs answers, but names no outcome, for so long, there will be none.
@@ -197,10 +197,14 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
         let now = self.runtime.now();
         self.store.mark_asked(call.id, now).await?;
         self.done.calls_asked += 1;
-        let asked = match &call.conversation_id {
+        let mut asked = match &call.conversation_id {
             Some(conversation_id) => elevenlabs.conversation(conversation_id).await,
-            None => elevenlabs.conversation_of(&call.call_sid).await,
+            None => Asked::Unknown,
         };
+        // One that was only claimed may be an invention, and the call's own has another name.
+        if matches!(asked, Asked::Unknown) && (call.claimed || call.conversation_id.is_none()) {
+            asked = elevenlabs.conversation_of(&call.call_sid).await;
+        }
         let recorded_at = call.call_start_time.time().unwrap_or(UtcTime::EPOCH);
         let waited = |long: Duration| recorded_at < earlier(now, long);
         let give_up = match &asked {
@@ -217,7 +221,7 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
         if let Asked::Answer(report) = &asked
             && !report.is_final()
             && call.status == CallStatus::InProgress
-            && call.conversation_id.is_some()
+            && call.conversation_id.as_ref() == Some(&report.conversation_id)
         {
             // Still talking, as is on record.
             return Ok(());
@@ -286,11 +290,17 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
     }
 
     async fn clear(&mut self, settings: &impl Settings) -> Result<(), Stop> {
-        if let Some(age) = config::retention(settings)?
-            && self.store.usage().statements <= STATEMENTS_BEFORE_CLEARING
-        {
-            let before = earlier(self.runtime.now(), age);
-            self.done.texts_cleared = self.store.clear_texts(before).await?;
+        let Some(age) = config::retention(settings)? else {
+            return Ok(());
+        };
+        let before = earlier(self.runtime.now(), age);
+        // Page by page, for as long as there is more: that catches up when a rule is new.
+        while self.store.usage().statements <= STATEMENTS_BEFORE_CLEARING {
+            let passed = self.store.clear_texts(before).await?;
+            self.done.texts_cleared += passed;
+            if passed < retention::PAGE {
+                break;
+            }
         }
         Ok(())
     }

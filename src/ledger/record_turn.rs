@@ -47,7 +47,8 @@ impl From<DatabaseError> for RecordError {
 /// 1. One statement does it, for a turn that is new and whose call has its conversation.
 /// 2. Only when that stored nothing is the database asked why.
 /// 3. A call without a conversation takes the one that the turn names: the first turn can
-///    overtake ElevenLabs' answer to the outbound call.
+///    overtake ElevenLabs' answer to the outbound call. Where `anybody` may post turns that is
+///    a claim, which ElevenLabs' own word outweighs.
 /// 4. Once ElevenLabs' transcript is stored a late turn takes its own place in it, and one that
 ///    the transcript does not have is kept, in its place by time.
 ///
@@ -58,6 +59,7 @@ pub async fn record_turn<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
     turn: &NewTurn,
+    anybody: bool,
 ) -> Result<Recorded, RecordError> {
     let mut saved = store.save_transcription(turn, runtime.now()).await?;
     for _ in 0..MAX_ROUNDS {
@@ -73,7 +75,8 @@ pub async fn record_turn<D: Database, R: Runtime>(
                 return Err(RecordError::ConversationTaken);
             }
             (None, Some(named), _) => {
-                let linked = store.link_and_save_transcription(turn, named, runtime.now());
+                let now = runtime.now();
+                let linked = store.link_and_save_transcription(turn, named, anybody, now);
                 let linked = linked.await?;
                 if linked.events_wait {
                     apply_waiting(store, runtime, named, WAITING_PER_REQUEST).await;

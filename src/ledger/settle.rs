@@ -3,7 +3,7 @@
 use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::event::{Content, Event, InitiationFailure};
 use crate::ledger::transcript::arrange;
-use crate::model::{CallStatus, StoredTime, UtcTime, reason};
+use crate::model::{CallSid, CallStatus, StoredTime, UtcTime, reason};
 use crate::platform::Runtime;
 use crate::platform::log::{Level, Line};
 use crate::store::settlement::{Case, NewEvent, Settled};
@@ -150,11 +150,17 @@ pub async fn settle<D: Database, R: Runtime>(
             return Ok(Applied::Kept);
         };
         let other = current.call.conversation_id.as_deref();
-        if other.is_some_and(|other| other != conversation_id) {
+        let other = other.filter(|other| *other != conversation_id);
+        let call = &current.call;
+        let named = evidence.call_sid() == Some(call.call_sid.as_str());
+        if let Some(claimed) = other.filter(|_| call.claimed && named) {
+            // Somebody claimed another one, and ElevenLabs names this call.
+            relink(store, runtime, &call.call_sid, claimed, conversation_id).await?;
+        } else if other.is_some() {
             // Two conversations for one call: the one on record stands.
             runtime.log(&Line {
                 level: Level::Error,
-                call_sid: Some(current.call.call_sid.to_string()),
+                call_sid: Some(call.call_sid.to_string()),
                 conversation_id: Some(conversation_id.to_owned()),
                 code: Some("conversation_conflict".to_owned()),
                 ..Line::new("event_not_applied")
@@ -165,21 +171,22 @@ pub async fn settle<D: Database, R: Runtime>(
                     .await?;
             }
             return Ok(Applied::Ignored);
-        }
-        let now = runtime.now();
-        let settled = judge(current, evidence, now);
-        if is_settled_so(current, &settled) && event_id.is_none() {
-            return Ok(Applied::AlreadyApplied);
-        }
-        if store.settle(current, &settled, event_id, now).await? {
-            log_settled(runtime, current, &settled);
-            return Ok(Applied::Applied);
-        }
-        // It changed since it was read, or this is a repeat after a lost answer.
-        if let Some(event_id) = event_id
-            && store.event_outcome(event_id).await?.as_deref() != Some("kept")
-        {
-            return Ok(Applied::AlreadyApplied);
+        } else {
+            let now = runtime.now();
+            let settled = judge(current, evidence, now);
+            if is_settled_so(current, &settled) && event_id.is_none() {
+                return Ok(Applied::AlreadyApplied);
+            }
+            if store.settle(current, &settled, event_id, now).await? {
+                log_settled(runtime, current, &settled);
+                return Ok(Applied::Applied);
+            }
+            // It changed since it was read, or this is a repeat after a lost answer.
+            if let Some(event_id) = event_id
+                && store.event_outcome(event_id).await?.as_deref() != Some("kept")
+            {
+                return Ok(Applied::AlreadyApplied);
+            }
         }
         case = store
             .get_by_conversation_id(conversation_id, evidence.call_sid())
@@ -188,6 +195,34 @@ pub async fn settle<D: Database, R: Runtime>(
     Err(DatabaseError::new(
         "the call changed on every try to settle it",
     ))
+}
+
+/// Puts the conversation that ElevenLabs named in the place of one that was only claimed. Says
+/// whether it did, and tells whoever runs the service: somebody has invented a conversation.
+///
+/// # Errors
+/// [`DatabaseError`]; then nothing changed, or everything did and the answer was lost.
+pub async fn relink<D: Database, R: Runtime>(
+    store: &Store<D, R>,
+    runtime: &R,
+    call_sid: &CallSid,
+    claimed: &str,
+    conversation_id: &str,
+) -> Result<bool, DatabaseError> {
+    let now = runtime.now();
+    let relinked = store
+        .relink(call_sid, claimed, conversation_id, now)
+        .await?;
+    if relinked {
+        runtime.log(&Line {
+            level: Level::Error,
+            call_sid: Some(call_sid.to_string()),
+            conversation_id: Some(conversation_id.to_owned()),
+            code: Some("conversation_claimed".to_owned()),
+            ..Line::new("call_relinked")
+        });
+    }
+    Ok(relinked)
 }
 
 /// What the call becomes by this evidence.

@@ -121,8 +121,15 @@ pub fn arrange(
     arrangement
 }
 
+/// How many places before the end a late turn may take; as many turns move, at four written rows
+/// each.
+const FARTHEST_BACK: usize = 50;
+/// How many turns that ElevenLabs does not have are put in their place; further ones go to the end.
+const MOST_IN_PLACE: usize = 100;
+
 /// Fits a turn that ElevenLabs does not have among the others, after the last one that is not
-/// later.
+/// later. Whoever may post turns chooses their time, and all that are later move, so there are
+/// bounds: beyond them it stands later than it should, and costs no more for it.
 #[must_use]
 pub fn insert_by_time(
     stored: &[StoredTurn],
@@ -135,6 +142,13 @@ pub fn insert_by_time(
         .iter()
         .rposition(earlier)
         .map_or(0, |index| index + 1);
+    let unreported = |turn: &&StoredTurn| turn.origin == Origin::Unreported;
+    let back = if stored.iter().filter(unreported).count() < MOST_IN_PLACE {
+        FARTHEST_BACK
+    } else {
+        0
+    };
+    let before = before.max(stored.len().saturating_sub(back));
     let mut arrangement = Arrangement::default();
     for (place, turn) in (1..).zip(stored.iter().take(before)) {
         keep(&mut arrangement, turn, place, &turn.message, turn.origin);

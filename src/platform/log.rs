@@ -3,8 +3,11 @@
 //! Never in a line: the text of a turn, a token, a key, or more of a telephone number than its
 //! last four digits.
 
+use core::fmt::Write;
+
 use serde::Serialize;
 
+use super::printable::is_unseen;
 use crate::store::Usage;
 
 /// How loud a line is.
@@ -110,9 +113,61 @@ impl Line {
         }
     }
 
-    /// The line as one JSON object.
+    /// The line as one JSON object. The serialiser escapes the first control characters only; all
+    /// others are escaped here, so that a line looks in a terminal like what it is.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_else(|_| format!("{{\"event\":\"{}\"}}", self.event))
+        let json = serde_json::to_string(self)
+            .unwrap_or_else(|_| format!("{{\"event\":\"{}\"}}", self.event));
+        let mut line = String::with_capacity(json.len());
+        for character in json.chars() {
+            if is_unseen(character) {
+                // Writing to a String cannot fail. None of them is beyond four digits.
+                let _ = write!(line, "\\u{:04x}", u32::from(character));
+            } else {
+                line.push(character);
+            }
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Line;
+
+    #[test]
+    fn whatever_stands_in_a_field_the_line_is_one_line_that_obeys_nothing() {
+        let mut hostile: String = (0..0x180).filter_map(char::from_u32).collect();
+        hostile += "\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}\u{1f600}";
+        hostile += "\"}\n{\"level\":\"error\",\"event\":\"forged\"}";
+        let text = || Some(hostile.clone());
+        let line = Line {
+            request_id: text(),
+            call_sid: text(),
+            conversation_id: text(),
+            code: text(),
+            cause: text(),
+            phone_last_four: text(),
+            ..Line::new("request")
+        };
+        let json = line.to_json();
+        let unseen = |character: &char| {
+            character.is_control()
+                || "\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}".contains(*character)
+        };
+        assert_eq!(json.chars().find(unseen), None);
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["event"], "request");
+        for field in [
+            "request_id",
+            "call_sid",
+            "conversation_id",
+            "code",
+            "cause",
+            "phone_last_four",
+        ] {
+            assert_eq!(read[field], hostile, "{field}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod log;
+pub mod printable;
 mod runtime;
 #[cfg(target_arch = "wasm32")]
 pub mod worker_runtime;

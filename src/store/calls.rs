@@ -1,7 +1,7 @@
 //! Calls on record.
 
 use super::events::any_waiting;
-use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
+use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
 use crate::model::{Call, CallSid, CallStatus, DriverId, UtcTime};
 use crate::platform::Runtime;
 
@@ -34,6 +34,8 @@ pub struct CallState {
     pub failure_reason: Option<String>,
     /// Whether the row carries the `dial_token` asked with: only then may the asker dial.
     pub mine: bool,
+    /// Whether only a turn that needed no token named the conversation.
+    pub claimed: bool,
 }
 
 impl FromRow for CallState {
@@ -44,6 +46,7 @@ impl FromRow for CallState {
             status: row.word("status", CallStatus::parse)?,
             failure_reason: row.optional_text("failure_reason")?,
             mine: row.optional_integer("mine")? == Some(1),
+            claimed: row.optional_integer("claimed")? == Some(1),
         })
     }
 }
@@ -123,7 +126,8 @@ impl<D: Database, R: Runtime> Store<D, R> {
 
     /// Writes down the conversation that ElevenLabs named for this dial, and tells what is now
     /// on record, and whether events of that conversation wait. A conversation already on record,
-    /// here or for another call, stays. One round trip.
+    /// here or for another call, stays; one that is only claimed may then be corrected by
+    /// [`Store::relink`]. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries, or when the row is not this dial's.
@@ -139,9 +143,10 @@ impl<D: Database, R: Runtime> Store<D, R> {
             "UPDATE calls SET \
                conversation_id = CASE WHEN conversation_id IS NULL AND NOT EXISTS \
                  (SELECT 1 FROM calls other WHERE other.conversation_id = ?3) THEN ?3 ELSE conversation_id END, \
+               conversation_claimed = conversation_claimed AND conversation_id IS NOT NULL AND conversation_id <> ?3, \
                telephony_call_sid = COALESCE(telephony_call_sid, ?4), updated_at = ?5 \
              WHERE call_sid = ?1 AND dial_token = ?2 \
-             RETURNING call_sid, conversation_id, status, failure_reason",
+             RETURNING call_sid, conversation_id, status, failure_reason, conversation_claimed AS claimed",
         )
         .bind(call_sid.as_str())
         .bind(dial_token)
@@ -153,6 +158,50 @@ impl<D: Database, R: Runtime> Store<D, R> {
             return Err(DatabaseError::new("the database answered without a result"));
         };
         Ok((only_state(state.rows()?)?, waiting.has_rows()))
+    }
+
+    /// Puts the conversation that ElevenLabs named for a call in the place of one that was only
+    /// claimed, and takes the turns along, all of them or nothing. Says whether the call has it
+    /// now. One round trip.
+    ///
+    /// A turn refers to its call's conversation, so for a moment one of the two is alone; the
+    /// database looks at that when the transaction ends. Repeating it after a lost answer does
+    /// nothing more, even if another call has the claimed conversation by then.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn relink(
+        &self,
+        call_sid: &CallSid,
+        claimed: &str,
+        conversation_id: &str,
+        now: UtcTime,
+    ) -> Result<bool, DatabaseError> {
+        let bound = |sql: &'static str| {
+            Statement::new(sql)
+                .bind(call_sid.as_str())
+                .bind(claimed)
+                .bind(conversation_id)
+        };
+        let statements = [
+            Statement::new("PRAGMA defer_foreign_keys = on"),
+            bound(
+                "UPDATE calls SET conversation_id = ?3, conversation_claimed = 0, updated_at = ?4 \
+                 WHERE call_sid = ?1 AND conversation_id = ?2 AND conversation_claimed \
+                   AND NOT EXISTS (SELECT 1 FROM calls other WHERE other.conversation_id = ?3)",
+            )
+            .bind(now),
+            bound(
+                "UPDATE call_transcriptions SET conversation_id = ?3 WHERE conversation_id = ?2 \
+                   AND EXISTS (SELECT 1 FROM calls WHERE call_sid = ?1 AND conversation_id = ?3) \
+                   AND NOT EXISTS (SELECT 1 FROM calls other WHERE other.conversation_id = ?2)",
+            ),
+            Statement::new("SELECT 1 FROM calls WHERE call_sid = ?1 AND conversation_id = ?2")
+                .bind(call_sid.as_str())
+                .bind(conversation_id),
+        ];
+        let results = self.run(&statements).await?;
+        Ok(results.last().is_some_and(ResultSet::has_rows))
     }
 
     /// Writes down that this dial failed, and tells what is now on record. A call that meanwhile

@@ -13,6 +13,8 @@ pub struct UnsettledCall {
     pub call_sid: CallSid,
     /// Its conversation.
     pub conversation_id: Option<String>,
+    /// Whether only a turn that needed no token named it.
+    pub claimed: bool,
     /// Where it stands.
     pub status: CallStatus,
     /// Why it failed, as far as supposed.
@@ -23,7 +25,8 @@ pub struct UnsettledCall {
 
 /// The calls that wait longest to be asked about. The condition is that of the partial index
 /// `idx_calls_unsettled`, word for word.
-pub const UNSETTLED_CALLS: &str = "SELECT id, call_sid, conversation_id, status, failure_reason, call_start_time \
+pub const UNSETTLED_CALLS: &str = "SELECT id, call_sid, conversation_id, status, failure_reason, call_start_time, \
+       conversation_claimed AS claimed \
      FROM calls \
      WHERE (status = 'in_progress' OR failure_reason = 'outcome_unknown') \
        AND COALESCE(asked_at, call_start_time) < ?1 \
@@ -35,6 +38,7 @@ impl FromRow for UnsettledCall {
             id: row.integer("id")?,
             call_sid: row.call_sid()?,
             conversation_id: row.optional_text("conversation_id")?,
+            claimed: row.integer("claimed")? == 1,
             status: row.word("status", CallStatus::parse)?,
             failure_reason: row.optional_text("failure_reason")?,
             call_start_time: row.time("call_start_time")?,

@@ -4,8 +4,8 @@ use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
 use crate::model::UtcTime;
 use crate::platform::Runtime;
 
-/// How many rows of a table one run looks at.
-const ROWS_PER_RUN: i64 = 500;
+/// How many rows of a table are looked at in one go.
+pub const PAGE: u64 = 500;
 
 /// A table with texts: its name, the column that tells a row's age, when a row may still get a
 /// text, and what clearing sets.
@@ -29,7 +29,9 @@ const TABLES: [Table; 3] = [
     },
     Table {
         name: "calls",
-        created: "updated_at",
+        // Not the last change: a turn is one, and so who may post turns could stop the clearing of
+        // all later calls.
+        created: "created_at",
         pending: "status = 'in_progress' OR failure_reason = 'outcome_unknown'",
         cleared: "summary = NULL",
         also: None,
@@ -63,8 +65,8 @@ impl FromRow for Due {
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// Clears the texts of rows made before a time, at most [`ROWS_PER_RUN`] of each table, from
-    /// where the last run stopped; says how many rows it passed. One round trip when nothing is
+    /// Clears the texts of rows made before a time, at most [`PAGE`] of each table, from
+    /// where the last one stopped; says how many rows it passed. One round trip when nothing is
     /// due, two otherwise.
     ///
     /// Ids grow with time, so it goes by id and stops at the first row that is too young.
@@ -107,7 +109,7 @@ fn due(table: &Table, before: UtcTime) -> Statement {
         "WITH progress AS (SELECT COALESCE((SELECT cleared_to_id FROM retention_progress \
                                             WHERE table_name = '{name}'), 0) AS id), \
               page AS (SELECT id, datetime({created}) AS created, {pending} AS pending FROM {name} \
-                       WHERE id > (SELECT id FROM progress) ORDER BY id LIMIT {ROWS_PER_RUN}) \
+                       WHERE id > (SELECT id FROM progress) ORDER BY id LIMIT {PAGE}) \
          SELECT (SELECT id FROM progress) AS from_id, \
            COALESCE((SELECT MIN(id) - 1 FROM page WHERE pending OR created >= datetime(?1)), \
                     (SELECT MAX(id) FROM page)) AS to_id"

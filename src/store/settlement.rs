@@ -28,6 +28,8 @@ pub struct CaseCall {
     pub call_sid: CallSid,
     /// Its conversation.
     pub conversation_id: Option<String>,
+    /// Whether only a turn that needed no token named it.
+    pub claimed: bool,
     /// Where it stands.
     pub status: CallStatus,
     /// Why it failed.
@@ -105,7 +107,8 @@ pub struct NewEvent<'a> {
 
 /// The call of a conversation, or else of a name, with its turns.
 pub const CASE_CALL: &str = "SELECT c.id, c.call_sid, c.conversation_id, c.status, c.failure_reason, \
-       c.call_start_time, c.call_end_time, c.summary, c.telephony_call_sid, c.transcript_revision \
+       c.call_start_time, c.call_end_time, c.summary, c.telephony_call_sid, c.transcript_revision, \
+       c.conversation_claimed AS claimed \
      FROM calls c WHERE c.conversation_id = ?1 OR c.call_sid = ?2 \
      ORDER BY c.conversation_id IS ?1 DESC LIMIT 1";
 /// The turns of a conversation in order.
@@ -119,6 +122,7 @@ impl FromRow for CaseCall {
             id: row.integer("id")?,
             call_sid: row.call_sid()?,
             conversation_id: row.optional_text("conversation_id")?,
+            claimed: row.integer("claimed")? == 1,
             status: row.word("status", CallStatus::parse)?,
             failure_reason: row.optional_text("failure_reason")?,
             call_start_time: row.time("call_start_time")?,
@@ -272,16 +276,14 @@ fn open_statement(
     now: UtcTime,
 ) -> Statement {
     // Setting the column costs its index even where the value stays.
-    let link = if call.conversation_id.is_none() {
-        "conversation_id = ?12, "
-    } else {
-        ""
-    };
+    let unlinked = call.conversation_id.is_none();
+    let link = unlinked.then_some("conversation_id = ?12, ");
+    let link = link.unwrap_or_default();
     let sql = format!(
-        "UPDATE calls SET {link}transcript_revision = ?2, status = ?3, failure_reason = ?4, \
+        "UPDATE calls SET {link}conversation_claimed = 0, transcript_revision = ?2, status = ?3, failure_reason = ?4, \
            call_end_time = ?5, summary = ?6, telephony_call_sid = ?7, updated_at = ?8, asked_at = ?8 \
          WHERE id = ?1 AND transcript_revision = ?9 AND status = ?10 AND failure_reason IS ?11 \
-           AND (conversation_id IS NULL) = ?13 \
+           AND conversation_id IS ?13 \
            AND (SELECT COUNT(*) FROM call_transcriptions t WHERE t.conversation_id = ?12) = ?14 \
            AND (?15 IS NULL OR (SELECT outcome FROM elevenlabs_events WHERE id = ?15) = 'kept')"
     );
@@ -298,7 +300,7 @@ fn open_statement(
         .bind(call.status.as_str())
         .bind(call.failure_reason.as_deref())
         .bind(settled.conversation_id.as_str())
-        .bind(i64::from(call.conversation_id.is_none()))
+        .bind(call.conversation_id.as_deref())
         .bind(turns)
         .bind(event_id)
 }

@@ -71,7 +71,7 @@ const WHY_UNSAVED: &str = "SELECT c.conversation_id, c.transcript_revision, \
 
 /// A call takes the conversation that one of its turns names, unless it has one or another call
 /// has that one.
-const LINK: &str = "UPDATE calls SET conversation_id = ?2, updated_at = ?3 \
+const LINK: &str = "UPDATE calls SET conversation_id = ?2, conversation_claimed = ?4, updated_at = ?3 \
      WHERE call_sid = ?1 AND conversation_id IS NULL \
        AND NOT EXISTS (SELECT 1 FROM calls o WHERE o.conversation_id = ?2)";
 
@@ -129,7 +129,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     }
 
     /// Links the call to this conversation where it has none, and stores the turn, both or
-    /// neither. One round trip.
+    /// neither. The link is `claimed` where anybody may post turns. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -137,12 +137,14 @@ impl<D: Database, R: Runtime> Store<D, R> {
         &self,
         turn: &NewTurn,
         conversation_id: &str,
+        claimed: bool,
         now: UtcTime,
     ) -> Result<Linked, DatabaseError> {
         let link = Statement::new(LINK)
             .bind(turn.call_sid.as_str())
             .bind(conversation_id)
-            .bind(now);
+            .bind(now)
+            .bind(i64::from(claimed));
         let save = save_statement(turn, now);
         let results = self
             .run(&[link, save, any_waiting(conversation_id)])

@@ -166,6 +166,59 @@ fn sql_stands_in_the_store_only() {
     }
 }
 
+/// Time cannot be measured honestly in a test, so this looks at the text: tokens and signatures
+/// go to the comparison that takes the same time wherever they differ, and nowhere else.
+#[test]
+fn secrets_are_compared_in_constant_time_only() {
+    const COMPARING: [&str; 2] = ["src/http/auth.rs", "src/elevenlabs/signature.rs"];
+    let mut handed_over = 0;
+    for (file, text) in sources() {
+        // What describes the API serves nobody.
+        if file.starts_with("src/http/openapi/") {
+            continue;
+        }
+        let lines: Vec<_> = code(&text).map(|(_, line)| line).collect();
+        for (index, line) in lines.iter().enumerate() {
+            let reads = ["::api_token(", "::webhook_token(", "::webhook_secrets("];
+            if reads.iter().any(|name| line.contains(name)) {
+                // What is read here goes to one of the two in the next lines, and nowhere else.
+                let near = lines[index..].iter().take(5).copied().collect::<String>();
+                let compared = near.contains("require_bearer(") || near.contains("is_valid(");
+                assert!(compared && !near.contains("=="), "{file}: {near}");
+                handed_over += 1;
+            }
+            let secret = [
+                "\"API_TOKEN\"",
+                "\"WEBHOOK_TOKEN\"",
+                "\"ELEVENLABS_WEBHOOK_SECRET\"",
+            ];
+            let named = secret.iter().any(|name| line.contains(name));
+            assert!(!named || file == "src/platform/config.rs", "{file}: {line}");
+            let asked = line.contains("header(\"authorization\")");
+            assert!(!asked || file == COMPARING[0], "{file}: {line}");
+        }
+        if COMPARING.contains(&file.as_str()) {
+            let code = lines.concat();
+            assert!(
+                code.contains(".verify(") || code.contains(".verify_slice("),
+                "{file}"
+            );
+            for word in [
+                "given ==",
+                "== expected",
+                "== token",
+                "tag ==",
+                "== tag",
+                ".eq(",
+                "starts_with",
+            ] {
+                assert!(!code.contains(word), "{file}: {word}");
+            }
+        }
+    }
+    assert_eq!(handed_over, 5);
+}
+
 #[test]
 fn no_source_file_has_more_than_400_lines() {
     for (file, text) in sources() {

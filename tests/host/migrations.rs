@@ -22,6 +22,7 @@ ccdb2eada19893b775037d81462e3fcefb04e737ab1e4af43caae81ded20d685  0005_add_dial_
 7f829cca8431fd1e3bb76c37a8f241aed577f856a1ff654ad6dd0f27f1f5ca22  0006_add_settlement.sql
 dec5e4189a94148aaaa29b347f2559b90b1510b69a1bfcdc896e1612a6267590  0007_add_reading_indexes.sql
 d5c5fb6f53a9f701e147417581f14ca14f0f6b0298a68a6df05c229a7a1d7c1a  0008_add_retention_progress.sql
+9633d96d9a02b734477aed490f3d77a36560347a4a0d2e0944868d5814cb31b6  0009_add_conversation_claimed.sql
 ";
 
 /// An empty database that keeps foreign keys, as D1 does.

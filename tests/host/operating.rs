@@ -122,11 +122,13 @@ async fn line_ends_and_quotes_in_a_name_stay_within_one_line_of_the_log() {
 
 #[tokio::test]
 async fn a_conversation_named_like_a_path_never_leads_to_another_path() {
+    // Two names have no address at all; then the call's own is looked for.
+    let by_name = "?page_size=10&user_id=EL_7_2025-11-21T10%3A30%3A00Z";
     for (name, asked) in [
-        ("..", None),
-        (".", None),
-        ("a/b?c#d", Some("/v1/convai/conversations/a%2Fb%3Fc%23d")),
-        ("../agents", Some("/v1/convai/conversations/..%2Fagents")),
+        ("..", by_name),
+        (".", by_name),
+        ("a/b?c#d", "/a%2Fb%3Fc%23d"),
+        ("../agents", "/..%2Fagents"),
     ] {
         let world = World::new();
         world.script(|_| Err(call_ledger::elevenlabs::TransportError::Timeout));
@@ -148,7 +150,7 @@ async fn a_conversation_named_like_a_path_never_leads_to_another_path() {
             .iter()
             .filter(|request| request.method == "GET")
             .collect();
-        let asked = asked.map(|path| format!("http://elevenlabs.test{path}"));
-        assert_eq!(gets.first().map(|get| get.url.clone()), asked, "{name}");
+        let asked = format!("http://elevenlabs.test/v1/convai/conversations{asked}");
+        assert_eq!(gets[0].url, asked, "{name}");
     }
 }

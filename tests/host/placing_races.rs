@@ -4,7 +4,7 @@ use call_ledger::elevenlabs::{ApiAnswer, TransportError};
 use futures_util::future::join;
 use serde_json::{Value, json};
 
-use crate::support::world::{PLACE, Reply, TURN, World, place_body, sid, turn_body};
+use crate::support::world::{API_TOKEN, PLACE, Reply, TURN, World, place_body, sid, turn_body};
 
 fn world_where(answer: impl Fn() -> Result<ApiAnswer, TransportError> + 'static) -> World {
     let world = World::new();
@@ -38,8 +38,10 @@ async fn placed_while_a_turn_links(world: &World) -> Reply {
 }
 
 #[tokio::test]
-async fn a_conversation_that_a_turn_linked_first_stays() {
+async fn a_conversation_that_a_turn_with_the_token_linked_first_stays() {
     let world = world_where(|| accepted("conv_other"));
+    // The turns of this test carry the API token.
+    world.settings.set("WEBHOOK_TOKEN", API_TOKEN);
     let reply = placed_while_a_turn_links(&world).await;
     assert_eq!(reply.status, 201);
     assert_eq!(reply.body["calls"][0]["conversation_id"], "conv_turn");

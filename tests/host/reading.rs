@@ -102,7 +102,7 @@ async fn a_transcription_is_read_as_text_too() {
     assert_eq!(reply.headers["content-type"], "text/plain; charset=utf-8");
     let expected = "Call EL_7_2025-11-21T10:30:00Z\nConversation conv_7\n\n\
         [2025-11-21T10:30:01.000Z] agent: Hello\n\
-        [2025-11-21T10:30:04.000Z] driver: Hi\n    there\n\
+        [2025-11-21T10:30:04.000Z] driver: Hi there\n\
         [2025-11-21T10:30:06.000Z] agent: Bye\n";
     assert_eq!(reply.text, expected);
 }

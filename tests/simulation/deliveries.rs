@@ -71,6 +71,10 @@ async fn deliver_turn(world: Shared, turn: Turn, wait: u64) {
                 return;
             }
             Some((400, answer)) if answer["code"] == "conversation_not_linked" => {}
+            // Somebody else's conversation stands there, until ElevenLabs names the right one.
+            Some((400, answer))
+                if answer["code"] == "invalid_request"
+                    && world.watch.is_spoofed(&turn.conversation.call_sid) => {}
             Some((400..=499, answer)) => {
                 world
                     .watch
@@ -80,6 +84,41 @@ async fn deliver_turn(world: Shared, turn: Turn, wait: u64) {
             _ => {}
         }
         world.executor.delay(1_000 << attempt).await;
+    }
+}
+
+/// A stranger posts some turns of a call whose name was guessed. Some name a conversation that does
+/// not exist; there are few of those, so that calls get in each other's way.
+pub fn spoof(world: &Shared, call_sid: &str) {
+    let executor = &world.executor;
+    for _ in 0..1 + executor.below(4) {
+        let text = format!("spoof {}", executor.bits());
+        let mut body = json!({
+            "call_sid": call_sid, "speaker": "agent", "message": text,
+            "timestamp": time(executor.now.get()).to_string(),
+        });
+        if executor.chance(700) {
+            body["conversation_id"] = json!(format!("conv_spoof_{}", executor.below(3)));
+        }
+        let wait = match executor.below(4) {
+            0 => executor.below(3_600_000),
+            1 => executor.below(100),
+            _ => executor.below(20_000),
+        };
+        world.watch.spoofed(call_sid);
+        executor.spawn(deliver_spoof(world.clone(), body, wait));
+    }
+}
+
+async fn deliver_spoof(world: Shared, body: Value, wait: u64) {
+    world.executor.delay(wait).await;
+    for attempt in 0..3_u64 {
+        let path = "/webhooks/elevenlabs/transcription";
+        match post(&world, path, Vec::new(), body.to_string()).await {
+            Some((200 | 201, answer)) => return world.watch.spoof_stored(&world, &body, &answer),
+            Some((400..=499, _)) => return,
+            _ => world.executor.delay(1_000 << attempt).await,
+        }
     }
 }
 

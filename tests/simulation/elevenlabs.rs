@@ -187,6 +187,9 @@ impl Model {
             .to_owned();
         world.note(|| format!("dial {call_sid}"));
         world.watch.dialled(world, &call_sid);
+        if world.executor.chance(world.weather.get().spoofed) {
+            deliveries::spoof(world, &call_sid);
+        }
         let dial = choose(world);
         let placed = matches!(
             dial,

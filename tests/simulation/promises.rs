@@ -17,6 +17,10 @@ pub struct Watch {
     /// Ghost turns that were acknowledged: conversation and text.
     acknowledged: RefCell<HashSet<(String, String)>>,
     applied: RefCell<HashMap<String, u32>>,
+    /// Calls to which a stranger posts turns.
+    spoofed: RefCell<HashSet<String>>,
+    /// The stranger's turns that were acknowledged: call, text and number in the ledger.
+    acknowledged_spoofs: RefCell<Vec<(String, String, i64)>>,
 }
 
 impl Watch {
@@ -71,6 +75,38 @@ impl Watch {
         if turn.said.ghost {
             let ghost = (turn.conversation.id.clone(), turn.said.posted.clone());
             self.acknowledged.borrow_mut().insert(ghost);
+        }
+    }
+
+    pub fn spoofed(&self, call_sid: &str) {
+        self.spoofed.borrow_mut().insert(call_sid.to_owned());
+    }
+
+    pub fn is_spoofed(&self, call_sid: &str) -> bool {
+        self.spoofed.borrow().contains(call_sid)
+    }
+
+    /// Promises 3 and 4 hold for a stranger's turns as well.
+    pub fn spoof_stored(&self, world: &World, turn: &Value, answer: &Value) {
+        let text = |name: &str| turn[name].as_str().unwrap().to_owned();
+        let id = answer["transcription_id"].as_i64().unwrap();
+        let spoof = (text("call_sid"), text("message"), id);
+        self.check_spoof(world, &spoof);
+        self.acknowledged_spoofs.borrow_mut().push(spoof);
+    }
+
+    /// A stranger's turn that was acknowledged is stored once, under its number, in its call.
+    fn check_spoof(&self, world: &World, (call_sid, text, id): &(String, String, i64)) {
+        let rows = world.database.query(&format!(
+            "SELECT c.call_sid, t.id FROM call_transcriptions t \
+             JOIN calls c ON c.conversation_id = t.conversation_id WHERE t.message_text = '{text}'"
+        ));
+        let found = rows
+            .first()
+            .is_some_and(|row| row["call_sid"] == *call_sid && row["id"] == *id);
+        if rows.len() != 1 || !found {
+            let what = format!("promise 3: {text} of {call_sid} is stored as {rows:?}");
+            self.violated(world, what);
         }
     }
 
@@ -150,6 +186,9 @@ impl Watch {
         if !forgotten.is_empty() {
             self.violated(world, format!("events were never applied: {forgotten:?}"));
         }
+        for spoof in self.acknowledged_spoofs.borrow().iter() {
+            self.check_spoof(world, spoof);
+        }
         let conversations = world.elevenlabs.borrow().conversations.clone();
         for conversation in conversations {
             self.check_call(world, &conversation);
@@ -174,11 +213,13 @@ impl Watch {
                 format!("{sid} ended as {call}, not {:?}", conversation.outcome()),
             );
         }
-        let turns = world.database.query(&format!(
+        let mut turns = world.database.query(&format!(
             "SELECT speaker_type, message_text, original_text, origin FROM call_transcriptions \
              WHERE conversation_id = '{}' ORDER BY sequence_number",
             conversation.id
         ));
+        // What a stranger posted is checked by itself; ElevenLabs' own must be there besides.
+        turns.retain(|turn| !turn["message_text"].as_str().unwrap().starts_with("spoof "));
         if conversation.ending == Ending::Never {
             return self.check_posted(world, conversation, &turns);
         }

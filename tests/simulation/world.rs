@@ -32,6 +32,8 @@ pub struct Weather {
     pub worker_dies: u64,
     pub elevenlabs_fails: u64,
     pub turn_lost: u64,
+    /// That somebody who guessed a call's name posts turns and names conversations.
+    pub spoofed: u64,
 }
 
 pub struct World {
@@ -61,6 +63,7 @@ impl World {
             worker_dies: bad([0, 20, 100, 300]),
             elevenlabs_fails: bad([0, 20, 100, 400]),
             turn_lost: bad([0, 50, 200, 1000]),
+            spoofed: bad([0, 0, 300, 1000]),
         };
         Rc::new(Self {
             executor,
@@ -85,6 +88,7 @@ impl World {
             worker_dies: 0,
             elevenlabs_fails: 0,
             turn_lost: 0,
+            spoofed: 0,
         });
     }
 

@@ -11,27 +11,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
+use watchdog::{WATCHDOG, without_table};
+
+#[path = "watchdog.rs"]
+mod watchdog;
+
 /// How long anything is waited for that should have come at once.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Runs "$2"… as a child until standard input ends, and that is when the test process is gone, however it went. Then
-/// everything it started is ended (all of it is in this shell's process group), and the folder "$1" is deleted.
-const WATCHDOG: &str = r#"
-trap '' TERM
-folder=$1
-shift
-(trap - TERM; exec "$@") </dev/null &
-child=$!
-read -r line
-kill -s TERM 0
-patience=50
-while kill -s 0 "$child" 2>/dev/null && [ "$patience" -gt 0 ]; do
-  sleep 0.1
-  patience=$((patience - 1))
-done
-rm -rf "$folder"
-kill -s KILL 0
-"#;
 
 /// The project's folder.
 pub fn project() -> PathBuf {
@@ -130,22 +116,6 @@ pub fn database_id() -> String {
         .lines()
         .filter_map(|line| line.strip_prefix("database_id = "));
     values.next().unwrap().trim_matches('"').to_owned()
-}
-
-/// TOML without one of its tables.
-fn without_table(toml: &str, table: &str) -> String {
-    let mut inside = false;
-    let mut kept = String::new();
-    for line in toml.lines() {
-        if line.starts_with('[') {
-            inside = line.trim() == table;
-        }
-        if !inside {
-            kept += line;
-            kept.push('\n');
-        }
-    }
-    kept
 }
 
 /// A running `wrangler dev`.

@@ -54,6 +54,33 @@ fn a_turn_costs_one_round_trip_and_two_written_rows() {
 }
 
 #[test]
+fn a_late_turn_costs_the_same_however_long_the_conversation_is() {
+    test(async |ledger| {
+        let mut costs = Vec::new();
+        for length in [60, 600] {
+            let (call_sid, conversation_id) = ledger.seed_call().await;
+            ledger
+                .execute(&format!(
+                    "INSERT INTO call_transcriptions \
+                       (conversation_id, speaker_type, message_text, timestamp, sequence_number, created_at, origin) \
+                     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {length}) \
+                     SELECT '{conversation_id}', 'agent', 'turn ' || i, '2025-11-22T10:30:00.000Z', i, '2025-11-22', 'posted' \
+                     FROM n; \
+                     UPDATE calls SET status = 'completed', transcript_revision = 1 WHERE call_sid = '{call_sid}'"
+                ))
+                .await;
+            let reply = ledger.http.turn(&turn(&call_sid, 0, "early")).await;
+            assert_eq!(reply.status, 201, "{}", reply.text);
+            assert_eq!(reply.body["sequence_number"], length - 49);
+            let [round_trips, _, written] = cost(ledger, &reply).await;
+            costs.push((round_trips, written));
+        }
+        assert_eq!(costs[0], costs[1]);
+        assert!(costs[0].1 <= 220, "{costs:?}");
+    });
+}
+
+#[test]
 fn placing_costs_one_round_trip_for_all_and_one_for_each_answer() {
     test(async |ledger| {
         for count in [1, 3] {

@@ -1,9 +1,11 @@
-//! The one server all tests share, the stand-in ElevenLabs it calls, and its database.
+//! The two servers that all tests share, the stand-in ElevenLabs they call, and their databases: one with as few
+//! settings as there may be, and one with all of them.
 
 use std::fmt::Debug;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use elevenlabs_simulator::{Config, SimCall, Simulator};
@@ -16,6 +18,7 @@ use crate::wrangler::{self, Dev, PATIENCE};
 
 pub const API_TOKEN: &str = "test-api-token-77c1";
 pub const API_KEY: &str = "test-elevenlabs-key-4d0e";
+pub const WEBHOOK_TOKEN: &str = "test-webhook-token-5e1a";
 pub const WEBHOOK_SECRET: &str = "wsec_test_9b52";
 /// A second secret, as while one is being replaced.
 pub const OTHER_WEBHOOK_SECRET: &str = "wsec_test_other_03aa";
@@ -30,7 +33,23 @@ pub const ANSWERS: &str = "+15550100000";
 
 /// One runtime for all tests, because the stand-in and the HTTP client live longer than a single one.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
-static LEDGER: LazyLock<Ledger> = LazyLock::new(Ledger::start);
+static LEDGER: LazyLock<Ledger> = LazyLock::new(|| Ledger::start(&[], Config::test()));
+/// Whose turn route asks for a token, whose calls go over a SIP trunk, and whose texts are cleared after some time. The
+/// redirecting number leads elsewhere.
+static GUARDED: LazyLock<(Ledger, Elsewhere)> = LazyLock::new(|| {
+    let elsewhere = Elsewhere::open();
+    let config = Config {
+        webhook_token: Some(WEBHOOK_TOKEN.into()),
+        redirect_to: Some(elsewhere.url.clone()),
+        ..Config::test()
+    };
+    let vars = [
+        ("WEBHOOK_TOKEN", WEBHOOK_TOKEN),
+        ("RETENTION_DAYS", "30"),
+        ("ELEVENLABS_TELEPHONY", "sip-trunk"),
+    ];
+    (Ledger::start(&vars, config), elsewhere)
+});
 
 /// Runs a test, beside others. Each keeps to calls of its own.
 pub fn test(body: impl AsyncFnOnce(&Ledger)) {
@@ -38,6 +57,16 @@ pub fn test(body: impl AsyncFnOnce(&Ledger)) {
     RUNTIME.block_on(async {
         let _others_may = ledger.alone.read().await;
         body(ledger).await;
+    });
+    ledger.assert_discretion();
+}
+
+/// Runs a test, alone, on the server with all settings.
+pub fn test_guarded(body: impl AsyncFnOnce(&Ledger, &Elsewhere)) {
+    let (ledger, elsewhere) = &*GUARDED;
+    RUNTIME.block_on(async {
+        let _nobody_else_may = ledger.alone.write().await;
+        body(ledger, elsewhere).await;
     });
     ledger.assert_discretion();
 }
@@ -51,6 +80,42 @@ pub fn test_alone(body: impl AsyncFnOnce(&Ledger)) {
         body(ledger).await;
     });
     ledger.assert_discretion();
+}
+
+/// An address that is not ElevenLabs', and how many connections came to it.
+pub struct Elsewhere {
+    url: String,
+    address: SocketAddr,
+    connections: Arc<AtomicI64>,
+}
+
+impl Elsewhere {
+    fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicI64::new(0));
+        let count = Arc::clone(&connections);
+        std::thread::spawn(move || {
+            while listener.accept().is_ok() {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self {
+            url: format!("http://{address}/v1/convai/elsewhere"),
+            address,
+            connections,
+        }
+    }
+
+    /// How many connections came so far, proved by one more that does arrive.
+    pub async fn connections(&self) -> i64 {
+        let before = self.connections.load(Ordering::SeqCst);
+        TcpStream::connect(self.address).unwrap();
+        let came = || (self.connections.load(Ordering::SeqCst) > before).then_some(());
+        until("a connection", came).await;
+        // Those of this test do not count.
+        self.connections.fetch_sub(1, Ordering::SeqCst) - 1
+    }
 }
 
 /// The built worker with everything around it.
@@ -67,7 +132,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    fn start() -> Self {
+    /// A server with these settings besides those without which nothing works, and a stand-in of this configuration.
+    fn start(more: &[(&str, &str)], config: Config) -> Self {
         wrangler::run_well(wrangler::command("sh").arg("scripts/build.sh"));
         let config = Config {
             api_key: API_KEY.into(),
@@ -75,28 +141,28 @@ impl Ledger {
             slow: SLOW,
             // Between a dial's answer and what follows, also on a machine that has much else to do.
             grace: Duration::from_millis(400),
-            ..Config::test()
+            ..config
         };
         let simulator = RUNTIME
             .block_on(Simulator::start("127.0.0.1:0", config))
             .unwrap();
-        let workspace = wrangler::workspace(&[
+        let (secrets, url, timeout) = (
+            format!("{OTHER_WEBHOOK_SECRET}, {WEBHOOK_SECRET}"),
+            simulator.url(),
+            DIAL_TIMEOUT.as_secs().to_string(),
+        );
+        let mut vars = vec![
             ("API_TOKEN", API_TOKEN),
             ("ELEVENLABS_API_KEY", API_KEY),
-            (
-                "ELEVENLABS_WEBHOOK_SECRET",
-                &format!("{OTHER_WEBHOOK_SECRET}, {WEBHOOK_SECRET}"),
-            ),
+            ("ELEVENLABS_WEBHOOK_SECRET", &secrets),
             ("ELEVENLABS_AGENT_ID", "agent_dev"),
             ("ELEVENLABS_PHONE_NUMBER_ID", "phnum_dev"),
-            ("ELEVENLABS_BASE_URL", &simulator.url()),
-            ("ELEVENLABS_TELEPHONY", "twilio"),
-            (
-                "ELEVENLABS_TIMEOUT_SECS",
-                &DIAL_TIMEOUT.as_secs().to_string(),
-            ),
+            ("ELEVENLABS_BASE_URL", &url),
+            ("ELEVENLABS_TIMEOUT_SECS", &timeout),
             ("RECONCILE_AFTER_MINUTES", "15"),
-        ]);
+        ];
+        vars.extend(more);
+        let workspace = wrangler::workspace(&vars);
         wrangler::run_well(
             wrangler::command("wrangler")
                 .args([
@@ -189,6 +255,7 @@ impl Ledger {
             API_KEY,
             WEBHOOK_SECRET,
             OTHER_WEBHOOK_SECRET,
+            WEBHOOK_TOKEN,
             // What the tests and the stand-in say on the phone.
             SPOKEN,
             "safety desk",

@@ -1,8 +1,5 @@
 //! The promises over the built worker: the release build under `wrangler dev` with a local database, over HTTP, against
 //! the stand-in ElevenLabs.
-//!
-//! The route over a SIP trunk is not among these tests: it takes another setting, and so a second server. It differs in
-//! two names, which the tests on the host cover.
 
 #![expect(
     clippy::disallowed_methods,
@@ -20,6 +17,7 @@ mod conversations;
 mod costs;
 mod database;
 mod events;
+mod guarded;
 mod http;
 mod ledger;
 mod listing;

@@ -21,7 +21,7 @@ fn test_reconciling(body: impl AsyncFnOnce(&Ledger)) {
 }
 
 /// Runs the schedule, and returns its log line.
-async fn reconcile(ledger: &Ledger) -> Value {
+pub async fn reconcile(ledger: &Ledger) -> Value {
     let line = ["\"event\":\"reconcile\""];
     let runs = ledger.lines_now(&line).len();
     let reply = ledger.http.get("/cdn-cgi/handler/scheduled").await;

@@ -20,6 +20,8 @@ mod report;
 mod run;
 mod server;
 mod settle;
+#[path = "../../support/watchdog.rs"]
+mod watchdog;
 
 use options::{HELP, Options};
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! The built worker under `wrangler dev`, in a folder of its own: started, killed, and started again on the same state.
 
 use crate::output::Output;
+use crate::watchdog::{WATCHDOG, without_table};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -9,25 +10,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
-
-/// Runs "$2"… as a child until standard input ends, and that is when the process that started it is gone, however it
-/// went. Then everything it started is ended (all of it is in this shell's process group), and the folder "$1" deleted.
-const WATCHDOG: &str = r#"
-trap '' TERM
-folder=$1
-shift
-(trap - TERM; exec "$@") </dev/null &
-child=$!
-read -r line
-kill -s TERM 0
-patience=50
-while kill -s 0 "$child" 2>/dev/null && [ "$patience" -gt 0 ]; do
-  sleep 0.1
-  patience=$((patience - 1))
-done
-rm -rf "$folder"
-kill -s KILL 0
-"#;
 
 /// How long wrangler may take to start on a machine that has much else to do.
 const START: Duration = Duration::from_secs(120);
@@ -264,18 +246,6 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// TOML without one of its tables.
-fn without_table(toml: &str, table: &str) -> String {
-    let mut inside = false;
-    let kept = toml.lines().filter(|line| {
-        if line.starts_with('[') {
-            inside = line.trim() == table;
-        }
-        !inside
-    });
-    kept.map(|line| format!("{line}\n")).collect()
 }
 
 /// A port that nobody listens on, below those from which systems take the near ends of connections: a client that tries

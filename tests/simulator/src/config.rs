@@ -25,6 +25,8 @@ pub struct Config {
     pub grace: Duration,
     /// How long the slow numbers keep the caller waiting.
     pub slow: Duration,
+    /// Where the redirecting number leads; to the same address where this is not set.
+    pub redirect_to: Option<String>,
     /// How long a SIP call rings: the SIP route answers only when somebody picks up.
     pub ring: Duration,
     /// How long the late event is held back.
@@ -61,6 +63,7 @@ impl Config {
             pace: Duration::from_millis(700),
             grace: Duration::from_millis(700),
             slow: Duration::from_secs(120),
+            redirect_to: None,
             ring: Duration::from_secs(2),
             late: Duration::from_secs(20),
             retry: Retry {

@@ -125,6 +125,7 @@ async fn place(
 ) -> Result<Answered, Cut> {
     let how = numbers::find(&call.to_number).answer;
     if !how.places_call() {
+        let path = world.config.redirect_to.as_deref().unwrap_or(path);
         return refusals::unplaced(how, route, path).map(|answer| (answer, None));
     }
     let conversation = begin(world, route, call);

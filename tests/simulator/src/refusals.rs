@@ -8,8 +8,8 @@ use hyper::StatusCode;
 use hyper::header::{HeaderName, LOCATION, RETRY_AFTER};
 use serde_json::json;
 
-/// The answers that leave every phone silent.
-pub(crate) fn unplaced(how: Answer, route: Route, path: &str) -> Result<HttpAnswer, Cut> {
+/// The answers that leave every phone silent. The redirect leads `elsewhere`.
+pub(crate) fn unplaced(how: Answer, route: Route, elsewhere: &str) -> Result<HttpAnswer, Cut> {
     Ok(match how {
         Answer::CutBefore => return Err(Cut),
         Answer::Error(fault) => faulty(fault),
@@ -21,7 +21,7 @@ pub(crate) fn unplaced(how: Answer, route: Route, path: &str) -> Result<HttpAnsw
         Answer::Redirect => answers::with_header(
             answers::answer(StatusCode::TEMPORARY_REDIRECT, "text/plain", ""),
             LOCATION,
-            path,
+            elsewhere,
         ),
         _ => {
             let message = match route {
