@@ -155,8 +155,10 @@ impl<D: Database, R: Runtime> Grouped<D, R> {
         self.group.landed(began);
         match answer {
             Ok(results) => {
-                for (passenger, result) in boarded.iter().zip(results) {
-                    passenger.lands(Landing::Answer(Ok(result)));
+                let mut results = results.into_iter();
+                for passenger in &boarded {
+                    let result = results.next().map(|result| Landing::Answer(Ok(result)));
+                    passenger.lands(result.unwrap_or(Landing::Alone));
                 }
             }
             Err(error) if error.is_transient() || boarded.len() == 1 => {

@@ -253,6 +253,19 @@ fn one_statement_that_fails_for_good_does_not_fail_the_others() {
 }
 
 #[test]
+fn who_gets_no_result_goes_again_alone() {
+    let mut isolate = busy();
+    isolate.turns(&["c", "d"]);
+    isolate.commit();
+    isolate.commit();
+    isolate.stage.end(|names| Ok(vec![result(&names[0])]));
+    isolate.go_on();
+    assert_eq!(isolate.stage.trips()[3..], [["d"]]);
+    isolate.commit();
+    isolate.assert_told(&["a", "b", "c", "d"]);
+}
+
+#[test]
 fn a_statement_that_went_alone_and_failed_for_good_is_not_sent_again() {
     let mut isolate = Isolate::new();
     isolate.turns(&["poison"]);
