@@ -1,9 +1,10 @@
 //! Statements of several requests in one round trip (a group commit).
 //!
 //! A D1 database does one thing at a time, and most of what a turn costs it is the way there and
-//! back and the commit. So the requests of one isolate have at most [`FLIGHTS`] round trips with
-//! turns under way. A turn that finds room goes at once, alone. Those that come when there is
-//! none go together as soon as one of the flights has landed: several statements, one transaction.
+//! back and the commit. So the requests of one isolate send at most one round trip with turns
+//! every [`GATHER_MS`], unless none is under way. A turn that finds none goes at once, alone.
+//! Those that come after it go together, several statements in one transaction, as soon as it
+//! has landed or the time is over.
 //!
 //! Nothing is answered before its own statement is committed. All that one request does for
 //! another is to send its statement, which may be repeated: when the answer takes longer than
@@ -20,14 +21,14 @@ use futures_util::future::{Either, select};
 use super::{Database, DatabaseError, Param, ResultSet, Statement};
 use crate::platform::{Ring, Runtime};
 
-/// Round trips with shared statements that are under way at once: one that the database works
-/// on, and one that is on its way.
-pub const FLIGHTS: usize = 2;
+/// Milliseconds from one round trip with shared statements to the next, while one is under way.
+/// As long as a turn may wait for company.
+pub const GATHER_MS: u64 = 5;
 /// Statements in one round trip at most. The free plan allows 50 for one request.
 pub const MOST: usize = 32;
 /// Bytes of text in one round trip at most, a single statement aside.
 pub const MOST_BYTES: usize = 512 * 1024;
-/// Milliseconds after which nobody waits for another request any more.
+/// Milliseconds after which nobody waits for an answer to another request any more.
 pub const PATIENCE_MS: u64 = 2_000;
 
 /// The requests of one isolate that have something to send.
@@ -80,12 +81,13 @@ impl Passenger {
 }
 
 impl Group {
-    /// Whether another flight may take off. One that has not landed for [`PATIENCE_MS`] counts
-    /// no more: who sent it may be dead.
-    fn has_room(&self, now: i64) -> bool {
+    /// Milliseconds until another flight may take off. One that has not landed for
+    /// [`PATIENCE_MS`] counts no more: who sent it may be dead.
+    fn room_in(&self, now: i64) -> u64 {
         let mut flights = self.flights.borrow_mut();
         flights.retain(|&began| now.abs_diff(began) < PATIENCE_MS);
-        flights.len() < FLIGHTS
+        let newest = flights.iter().max();
+        newest.map_or(0, |&began| GATHER_MS.saturating_sub(now.abs_diff(began)))
     }
 
     /// Who flies now: those who wait, as many as may go at once.
@@ -105,11 +107,6 @@ impl Group {
             passenger.boarded.set(true);
         }
         boarded
-    }
-
-    fn leave(&self, passenger: &Rc<Passenger>) {
-        let mut waiting = self.waiting.borrow_mut();
-        waiting.retain(|one| !Rc::ptr_eq(one, passenger));
     }
 
     /// Notes that the flight that took off then is over, and wakes the first of those who wait.
@@ -179,20 +176,28 @@ impl<D: Database, R: Runtime> Grouped<D, R> {
             ring: RefCell::default(),
         });
         self.group.waiting.borrow_mut().push_back(me.clone());
-        let mut patience = pin!(self.runtime.sleep(PATIENCE_MS));
         loop {
-            if !me.boarded.get() && self.group.has_room(self.now()) {
+            let aboard = me.boarded.get();
+            let wait = if aboard {
+                PATIENCE_MS
+            } else {
+                self.group.room_in(self.now())
+            };
+            if wait == 0 {
                 self.fly().await;
             }
             match me.landing.take() {
                 Some(Landing::Answer(answer)) => return Some(answer),
                 Some(Landing::Alone) => return None,
+                None if wait == 0 => continue,
                 None => {}
             }
             let (ring, bell) = self.runtime.bell();
             me.ring.replace(Some(ring));
-            if let Either::Right(_) = select(pin!(bell), &mut patience).await {
-                self.group.leave(&me);
+            let (bell, time) = (pin!(bell), pin!(self.runtime.sleep(wait)));
+            if let Either::Right(_) = select(bell, time).await
+                && aboard
+            {
                 return None;
             }
         }

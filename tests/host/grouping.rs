@@ -10,7 +10,7 @@ use std::task::Poll;
 use call_ledger::model::UtcTime;
 use call_ledger::platform::log::Line;
 use call_ledger::platform::{RandomUnavailable, Runtime};
-use call_ledger::store::group::{FLIGHTS, Group, Grouped, MOST, MOST_BYTES, PATIENCE_MS};
+use call_ledger::store::group::{GATHER_MS, Group, Grouped, MOST, MOST_BYTES, PATIENCE_MS};
 use call_ledger::store::{Database, DatabaseError, ResultSet, Statement};
 use tokio::sync::oneshot;
 
@@ -170,31 +170,56 @@ impl Isolate {
     }
 }
 
-/// Two flights under way, so that whoever comes now waits.
+/// A flight has just taken off, so that whoever comes now waits.
 fn busy() -> Isolate {
     let mut isolate = Isolate::new();
-    isolate.turns(&["a", "b"]);
-    assert_eq!(isolate.stage.trips(), [["a"], ["b"]]);
-    assert_eq!(FLIGHTS, 2);
+    isolate.turns(&["a"]);
+    assert_eq!(isolate.stage.trips(), [["a"]]);
     isolate
 }
 
 #[test]
-fn who_comes_while_two_are_under_way_goes_with_the_others_when_one_has_landed() {
+fn who_comes_while_one_is_under_way_goes_with_the_others_when_it_has_landed() {
     let mut isolate = busy();
     isolate.turns(&["c", "d", "e"]);
-    assert_eq!(isolate.stage.trips().len(), 2);
+    assert_eq!(isolate.stage.trips().len(), 1);
     isolate.commit();
     isolate.assert_told(&["a"]);
-    assert_eq!(isolate.stage.trips()[2], ["c", "d", "e"]);
+    assert_eq!(isolate.stage.trips()[1], ["c", "d", "e"]);
     isolate.turns(&["f"]);
     isolate.commit();
-    isolate.assert_told(&["a", "b"]);
+    isolate.assert_told(&["a", "c", "d", "e"]);
+    assert_eq!(isolate.stage.trips()[2], ["f"]);
+    isolate.commit();
+    isolate.assert_told(&["a", "c", "d", "e", "f"]);
+}
+
+#[test]
+fn nobody_waits_for_a_landing_longer_than_it_takes_to_gather() {
+    let mut isolate = busy();
+    isolate.turns(&["c"]);
+    isolate.wait(GATHER_MS - 2);
+    isolate.turns(&["d"]);
+    assert_eq!(isolate.stage.trips().len(), 1);
+    isolate.wait(2);
+    assert_eq!(isolate.stage.trips()[1], ["c", "d"]);
+    isolate.turns(&["e"]);
+    isolate.wait(GATHER_MS - 1);
+    assert_eq!(isolate.stage.trips().len(), 2);
+    isolate.wait(1);
+    assert_eq!(isolate.stage.trips()[2], ["e"]);
+    isolate.wait(GATHER_MS);
+    isolate.turns(&["f"]);
     assert_eq!(isolate.stage.trips()[3], ["f"]);
+    // The oldest lands first; that makes no room as long as the newest is too young.
+    isolate.turns(&["g"]);
     isolate.commit();
-    isolate.assert_told(&["a", "b", "c", "d", "e"]);
-    isolate.commit();
-    isolate.assert_told(&["a", "b", "c", "d", "e", "f"]);
+    isolate.assert_told(&["a"]);
+    assert_eq!(isolate.stage.trips().len(), 4);
+    for _ in 0..4 {
+        isolate.commit();
+    }
+    isolate.assert_told(&["a", "c", "d", "e", "f", "g"]);
 }
 
 #[test]
@@ -212,10 +237,10 @@ fn nobody_waits_for_company() {
 fn what_may_not_be_shared_goes_at_once_and_alone() {
     let mut isolate = busy();
     isolate.send(Statement::new("select"));
-    assert_eq!(isolate.stage.trips()[2], ["select"]);
+    assert_eq!(isolate.stage.trips()[1], ["select"]);
     isolate.turns(&["c"]);
     isolate.commit();
-    assert_eq!(isolate.stage.trips()[3], ["c"]);
+    assert_eq!(isolate.stage.trips()[2], ["c"]);
 }
 
 #[test]
@@ -223,14 +248,13 @@ fn a_transient_error_is_told_to_all_because_each_has_its_own_retries() {
     let mut isolate = busy();
     isolate.turns(&["c", "d"]);
     isolate.commit();
-    isolate.commit();
     isolate.refuse(TRANSIENT);
-    let failed: Vec<_> = isolate.told[2..].iter().collect();
+    let failed: Vec<_> = isolate.told[1..].iter().collect();
     assert_eq!(failed.len(), 2);
     for (_, answer) in failed {
         assert_eq!(answer, &Err(DatabaseError::new(TRANSIENT)));
     }
-    assert_eq!(isolate.stage.trips().len(), 3);
+    assert_eq!(isolate.stage.trips().len(), 2);
 }
 
 #[test]
@@ -238,18 +262,17 @@ fn one_statement_that_fails_for_good_does_not_fail_the_others() {
     let mut isolate = busy();
     isolate.turns(&["c", "poison", "d"]);
     isolate.commit();
-    isolate.commit();
     isolate.refuse("D1_ERROR: CHECK constraint failed");
     let alone = [["c"], ["poison"], ["d"]];
-    assert_eq!(isolate.stage.trips()[3..], alone);
+    assert_eq!(isolate.stage.trips()[2..], alone);
     isolate.commit();
     isolate.refuse("D1_ERROR: CHECK constraint failed");
     isolate.commit();
-    let told: Vec<_> = isolate.told[2..].iter().map(|(name, _)| name).collect();
+    let told: Vec<_> = isolate.told[1..].iter().map(|(name, _)| name).collect();
     assert_eq!(told, ["c", "poison", "d"]);
-    assert!(isolate.told[3].1.is_err());
-    assert_eq!(isolate.told[2].1, Ok(vec![result("c")]));
-    assert_eq!(isolate.told[4].1, Ok(vec![result("d")]));
+    assert!(isolate.told[2].1.is_err());
+    assert_eq!(isolate.told[1].1, Ok(vec![result("c")]));
+    assert_eq!(isolate.told[3].1, Ok(vec![result("d")]));
 }
 
 #[test]
@@ -257,12 +280,11 @@ fn who_gets_no_result_goes_again_alone() {
     let mut isolate = busy();
     isolate.turns(&["c", "d"]);
     isolate.commit();
-    isolate.commit();
     isolate.stage.end(|names| Ok(vec![result(&names[0])]));
     isolate.go_on();
-    assert_eq!(isolate.stage.trips()[3..], [["d"]]);
+    assert_eq!(isolate.stage.trips()[2..], [["d"]]);
     isolate.commit();
-    isolate.assert_told(&["a", "b", "c", "d"]);
+    isolate.assert_told(&["a", "c", "d"]);
 }
 
 #[test]
@@ -279,45 +301,44 @@ fn when_the_sender_dies_each_sends_its_own() {
     let mut isolate = busy();
     isolate.turns(&["c", "d", "e"]);
     isolate.commit();
-    assert_eq!(isolate.stage.trips()[2], ["c", "d", "e"]);
+    assert_eq!(isolate.stage.trips()[1], ["c", "d", "e"]);
     isolate.dies("c");
     isolate.commit();
+    // They notice that they are aboard when the time to gather is over.
+    isolate.wait(GATHER_MS);
     isolate.wait(PATIENCE_MS - 1);
-    assert_eq!(isolate.stage.trips().len(), 3);
+    assert_eq!(isolate.stage.trips().len(), 2);
     isolate.wait(1);
-    assert_eq!(isolate.stage.trips()[3..], [["d"], ["e"]]);
+    assert_eq!(isolate.stage.trips()[2..], [["d"], ["e"]]);
     isolate.commit();
     isolate.commit();
-    isolate.commit();
-    isolate.assert_told(&["a", "b", "d", "e"]);
+    isolate.assert_told(&["a", "d", "e"]);
 }
 
 #[test]
-fn flights_of_the_dead_do_not_keep_others_waiting_for_ever() {
+fn a_flight_of_the_dead_does_not_keep_others_waiting() {
     let mut isolate = busy();
     isolate.dies("a");
-    isolate.dies("b");
     isolate.turns(&["c"]);
-    assert_eq!(isolate.stage.trips().len(), 2);
+    isolate.wait(GATHER_MS);
+    assert_eq!(isolate.stage.trips()[1..], [["c"]]);
     isolate.wait(PATIENCE_MS);
-    assert_eq!(isolate.stage.trips()[2..], [["c"]]);
-    isolate.turns(&["d", "e"]);
-    assert_eq!(isolate.stage.trips()[3..], [["d"], ["e"]]);
+    // Neither counts any more.
+    isolate.turns(&["d"]);
+    assert_eq!(isolate.stage.trips()[2..], [["d"]]);
 }
 
 #[test]
-fn when_the_next_in_line_is_dead_the_next_to_come_takes_all_along() {
+fn when_the_next_in_line_is_dead_another_takes_all_along() {
     let mut isolate = busy();
     isolate.turns(&["c", "d"]);
     isolate.dies("c");
     isolate.commit();
-    assert_eq!(isolate.stage.trips().len(), 2);
-    isolate.turns(&["e"]);
-    assert_eq!(isolate.stage.trips()[2..], [["c", "d", "e"]]);
+    assert_eq!(isolate.stage.trips().len(), 1);
+    isolate.wait(GATHER_MS);
+    assert_eq!(isolate.stage.trips()[1..], [["c", "d"]]);
     isolate.commit();
-    isolate.commit();
-    // Who took them along hears of it first.
-    isolate.assert_told(&["a", "b", "e", "d"]);
+    isolate.assert_told(&["a", "d"]);
 }
 
 #[test]
@@ -327,12 +348,11 @@ fn a_flight_takes_so_many_statements_and_no_more() {
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     isolate.turns(&names);
     isolate.commit();
-    assert_eq!(isolate.stage.trips()[2], names[..MOST]);
+    assert_eq!(isolate.stage.trips()[1], names[..MOST]);
     isolate.commit();
-    assert_eq!(isolate.stage.trips()[3], names[MOST..]);
+    assert_eq!(isolate.stage.trips()[2], names[MOST..]);
     isolate.commit();
-    isolate.commit();
-    isolate.assert_told(&[&["a", "b"], &names[..]].concat());
+    isolate.assert_told(&[&["a"], &names[..]].concat());
 }
 
 #[test]
@@ -348,12 +368,12 @@ fn a_flight_takes_so_many_bytes_and_no_more_but_always_one() {
         let text = "x".repeat(bytes);
         isolate.send(Statement::new(name).bind(text).bind(7).shared());
     }
-    for _ in 0..6 {
+    for _ in 0..5 {
         isolate.commit();
     }
     let trips = isolate.stage.trips();
     assert_eq!(
-        trips[2..],
+        trips[1..],
         [vec!["c", "d"], vec!["e"], vec!["f"], vec!["g"]]
     );
 }
