@@ -1,7 +1,5 @@
 //! The Workers runtime's events.
 
-use std::rc::Rc;
-
 use worker::js_sys::{Reflect, global};
 use worker::wasm_bindgen::JsValue;
 use worker::web_sys::{Request, Response};
@@ -16,12 +14,6 @@ use crate::platform::worker_runtime::WorkerRuntime;
 use crate::platform::worker_settings::WorkerSettings;
 use crate::store::Store;
 use crate::store::d1::D1;
-use crate::store::group::{Group, Grouped};
-
-thread_local! {
-    /// What the requests of this isolate send together.
-    static GROUP: Rc<Group> = Rc::default();
-}
 
 #[event(start)]
 fn start() {
@@ -43,18 +35,9 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
         .into_response()
 }
 
-type WorkerDatabase = Grouped<D1, WorkerRuntime>;
-
-fn database(env: &Env) -> WorkerDatabase {
-    let d1 = D1::from_env(env, config::DATABASE);
-    Grouped::new(d1, WorkerRuntime, GROUP.with(Rc::clone))
-}
-
-fn service(
-    env: &Env,
-) -> Service<WorkerDatabase, WorkerRuntime, FetchTransport, WorkerSettings<'_>> {
+fn service(env: &Env) -> Service<D1, WorkerRuntime, FetchTransport, WorkerSettings<'_>> {
     Service::new(
-        database(env),
+        D1::from_env(env, config::DATABASE),
         WorkerRuntime,
         FetchTransport,
         WorkerSettings(env),
@@ -64,6 +47,6 @@ fn service(
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let runtime = WorkerRuntime;
-    let store = Store::new(database(&env), runtime);
+    let store = Store::new(D1::from_env(&env, config::DATABASE), runtime);
     reconcile(&store, &runtime, FetchTransport, &WorkerSettings(&env)).await;
 }

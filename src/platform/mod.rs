@@ -9,4 +9,4 @@ pub mod worker_runtime;
 #[cfg(target_arch = "wasm32")]
 pub mod worker_settings;
 
-pub use runtime::{RandomUnavailable, Ring, Runtime};
+pub use runtime::{RandomUnavailable, Runtime};

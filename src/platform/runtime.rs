@@ -1,10 +1,7 @@
 //! The clock, random numbers, waiting and the log, as the ledger sees them.
 
-use core::cell::{Cell, RefCell};
 use core::fmt;
-use core::future::{Future, poll_fn};
-use core::task::{Poll, Waker};
-use std::rc::Rc;
+use core::future::Future;
 
 use super::log::Line;
 use crate::model::UtcTime;
@@ -18,15 +15,6 @@ impl fmt::Display for RandomUnavailable {
         f.write_str("the system gave no random numbers")
     }
 }
-
-#[derive(Default)]
-struct Bell {
-    rung: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-}
-
-/// Rings a [bell](Runtime::bell).
-pub type Ring = Box<dyn FnOnce()>;
 
 /// The world outside the database and ElevenLabs. The worker's is the Workers runtime; tests
 /// bring a clock that stands still and random numbers from a seed.
@@ -43,29 +31,6 @@ pub trait Runtime {
     /// Waits so many milliseconds.
     fn sleep(&self, millis: u64) -> impl Future<Output = ()>;
 
-    /// A bell by which one request wakes another: how to ring it, and waiting for that.
-    ///
-    /// Rust's own wakers do where one executor runs all requests. In a worker a request may be
-    /// woken by its own promise only.
-    fn bell(&self) -> (Ring, impl Future<Output = ()>) {
-        let bell = Rc::new(Bell::default());
-        let rung = bell.clone();
-        let ring = move || {
-            bell.rung.set(true);
-            if let Some(waker) = bell.waker.take() {
-                waker.wake();
-            }
-        };
-        let heard = poll_fn(move |context| {
-            if rung.rung.get() {
-                return Poll::Ready(());
-            }
-            rung.waker.replace(Some(context.waker().clone()));
-            Poll::Pending
-        });
-        (Box::new(ring), heard)
-    }
-
     /// Writes one line to the log.
     fn log(&self, line: &Line);
 }
@@ -81,10 +46,6 @@ impl<R: Runtime> Runtime for &R {
 
     fn sleep(&self, millis: u64) -> impl Future<Output = ()> {
         (**self).sleep(millis)
-    }
-
-    fn bell(&self) -> (Ring, impl Future<Output = ()>) {
-        (**self).bell()
     }
 
     fn log(&self, line: &Line) {

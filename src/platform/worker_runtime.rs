@@ -2,12 +2,8 @@
 
 use core::time::Duration;
 
-use worker::js_sys::Promise;
-use worker::wasm_bindgen::JsValue;
-use worker::wasm_bindgen_futures::JsFuture;
-
 use super::log::{Level, Line};
-use super::{RandomUnavailable, Ring, Runtime};
+use super::{RandomUnavailable, Runtime};
 use crate::model::UtcTime;
 
 /// Clock, random numbers, waiting and log of the Workers runtime.
@@ -33,20 +29,6 @@ impl Runtime for WorkerRuntime {
 
     async fn sleep(&self, millis: u64) {
         worker::Delay::from(Duration::from_millis(millis)).await;
-    }
-
-    fn bell(&self) -> (Ring, impl Future<Output = ()>) {
-        let mut resolve = None;
-        let promise = Promise::new(&mut |given, _| resolve = Some(given));
-        let ring = move || {
-            if let Some(resolve) = resolve {
-                let _ = resolve.call1(&JsValue::UNDEFINED, &JsValue::UNDEFINED);
-            }
-        };
-        let bell = async {
-            let _ = JsFuture::from(promise).await;
-        };
-        (Box::new(ring), bell)
     }
 
     fn log(&self, line: &Line) {

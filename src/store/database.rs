@@ -13,8 +13,6 @@ pub struct Statement {
     pub sql: Cow<'static, str>,
     /// What is bound, `?1` first.
     pub params: Vec<Param>,
-    /// Whether it may share its round trip and transaction with other requests' statements.
-    pub shared: bool,
 }
 
 impl Statement {
@@ -23,15 +21,7 @@ impl Statement {
         Self {
             sql: sql.into(),
             params: Vec::new(),
-            shared: false,
         }
-    }
-
-    /// Lets it travel together with other requests' statements; see [`super::group`].
-    #[must_use]
-    pub fn shared(mut self) -> Self {
-        self.shared = true;
-        self
     }
 
     /// Binds the next parameter.

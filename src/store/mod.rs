@@ -9,7 +9,6 @@ pub mod calls;
 pub mod d1;
 mod database;
 pub mod events;
-pub mod group;
 pub mod health;
 pub mod reading;
 pub mod reconciling;

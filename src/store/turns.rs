@@ -124,7 +124,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         turn: &NewTurn,
         now: UtcTime,
     ) -> Result<Option<SavedTurn>, DatabaseError> {
-        let result = self.run_one(save_statement(turn, now).shared()).await?;
+        let result = self.run_one(save_statement(turn, now)).await?;
         Ok(result.rows()?.pop())
     }
 

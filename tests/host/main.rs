@@ -14,7 +14,6 @@ mod support;
 mod access;
 mod boundary;
 mod claimed_links;
-mod grouping;
 mod http_bodies;
 mod http_surface;
 mod late_turn_costs;

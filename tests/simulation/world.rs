@@ -11,7 +11,6 @@ use call_ledger::model::UtcTime;
 use call_ledger::platform::config::Settings;
 use call_ledger::platform::log::Line;
 use call_ledger::platform::{RandomUnavailable, Runtime};
-use call_ledger::store::group::{Group, Grouped};
 use call_ledger::store::{Database, DatabaseError, ResultSet, Statement, Store};
 use futures_util::future::{Either, select};
 use serde_json::Value;
@@ -39,8 +38,6 @@ pub struct Weather {
 pub struct World {
     pub executor: Executor,
     pub database: Sqlite,
-    /// What the requests of each isolate send together.
-    groups: [Rc<Group>; 2],
     pub elevenlabs: RefCell<Model>,
     pub watch: Watch,
     pub weather: Cell<Weather>,
@@ -68,7 +65,6 @@ impl World {
         Rc::new(Self {
             executor,
             database: Sqlite::new(),
-            groups: Default::default(),
             elevenlabs: RefCell::default(),
             watch: Watch::default(),
             weather: Cell::new(weather),
@@ -245,14 +241,9 @@ pub async fn post(
     };
     let here = world.clone();
     let lifetime = world.lifetime();
-    let isolate = usize::from(world.executor.chance(300));
     let worker = async move {
         let service = Service::new(
-            Grouped::new(
-                SimDatabase(here.clone()),
-                SimRuntime(here.clone()),
-                here.groups[isolate].clone(),
-            ),
+            SimDatabase(here.clone()),
             SimRuntime(here.clone()),
             SimTransport(here.clone()),
             SimSettings,

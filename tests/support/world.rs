@@ -11,7 +11,6 @@ use call_ledger::model::UtcTime;
 use call_ledger::platform::config::Settings;
 use call_ledger::platform::log::Line;
 use call_ledger::platform::{RandomUnavailable, Runtime};
-use call_ledger::store::group::{Group, Grouped};
 use serde_json::Value;
 
 use super::contract;
@@ -181,8 +180,6 @@ impl Incoming for TestRequest {
 pub struct World {
     /// Shared, so that a script can look at it while ElevenLabs is asked.
     pub database: Rc<Sqlite>,
-    /// What the requests of this world's one isolate send together.
-    pub group: Rc<Group>,
     pub runtime: TestRuntime,
     pub elevenlabs: Scripted,
     pub settings: TestSettings,
@@ -217,7 +214,6 @@ impl World {
         }
         let world = Self {
             database: Rc::new(database),
-            group: Rc::default(),
             runtime: TestRuntime::new(1),
             elevenlabs: Scripted {
                 script: Rc::new(RefCell::new(Box::new(|_| Err(TransportError::Timeout)))),
@@ -254,11 +250,9 @@ impl World {
         });
     }
 
-    pub fn service(
-        &self,
-    ) -> Service<Grouped<&Sqlite, TestRuntime>, TestRuntime, Scripted, TestSettings> {
+    pub fn service(&self) -> Service<&Sqlite, TestRuntime, Scripted, TestSettings> {
         Service::new(
-            Grouped::new(&*self.database, self.runtime.clone(), self.group.clone()),
+            &*self.database,
             self.runtime.clone(),
             self.elevenlabs.clone(),
             self.settings.clone(),

@@ -57,8 +57,6 @@ fn sixty_four_turns_at_once_are_numbered_without_gap_or_repeat() {
     });
 }
 
-/// Turns that come together go to the database together, sent by one of the requests: that its
-/// own client is gone must not keep the others waiting, nor lose anything.
 #[test]
 fn clients_that_hang_up_leave_the_turns_of_the_others_alone() {
     test(async |ledger| {
@@ -79,7 +77,6 @@ fn clients_that_hang_up_leave_the_turns_of_the_others_alone() {
             assert_eq!(reply.status, 201, "{}", reply.text);
         }
         assert!(replies.iter().skip(2).step_by(3).all(Option::is_some));
-        // Nobody had to give up on another request.
         assert!(started.elapsed() < Duration::from_secs(10));
         // Everybody asks again, and then every turn is there once.
         for reply in join_all(turns.iter().map(|turn| ledger.http.turn(turn))).await {
