@@ -25,13 +25,13 @@ help:
 	@echo 'make mutants      plant bugs, one after the other, and see the simulation find each'
 	@echo 'make load         fleets, crashes, and a comparison of every record'
 	@echo '                    [MINUTES=10] [FLEETS=12] [CALLS=6] [READS=10] [CRASHES=n] [SEED=1] [SABOTAGE=…]'
-	@echo 'make bench        the built worker against two others, with a picture in docs/ [QUICK=1]'
+	@echo 'make bench        the built worker against two others, with a picture in docs/ [QUICK=1] [ROUNDS=9]'
 	@echo 'make supply-chain dependencies: licences, sources, pins, nothing unused [ADVISORIES=required|skip]'
-	@echo 'make tail         follow the log of a deployed worker [ENV=staging|production] [LEVEL=error] [CALL=EL_…]'
+	@echo 'make tail         follow the log of a deployed worker [ENV=…] [LEVEL=error] [CALL=EL_…]'
 	@echo 'make migrate      apply the migrations to the local database'
-	@echo '                    [REMOTE=1] [ENV=staging|production] [UPTO=0002] [PERSIST=DIR]'
+	@echo '                    [REMOTE=1] [ENV=…] [UPTO=0002] [PERSIST=DIR]'
 	@echo 'make rollback     undo the newest migration: MIGRATION=0004'
-	@echo '                    [REMOTE=1] [ENV=staging|production] [PERSIST=DIR]'
+	@echo '                    [REMOTE=1] [ENV=…] [PERSIST=DIR]'
 	@echo 'make clean        delete what was built; distclean: also the tools and the local database'
 
 # The steps of a recipe run one after the other, and the first that fails ends it.
@@ -127,7 +127,7 @@ load: build
 	  $(if $(SEED),--seed $(SEED)) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
 
 bench: build
-	@node bench/run.mjs $(if $(QUICK),--quick)
+	@node bench/run.mjs $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds=$(ROUNDS))
 
 migrate: setup
 	@sh scripts/migrate.sh
