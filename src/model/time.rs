@@ -130,18 +130,7 @@ impl StoredTime {
     pub fn as_stored(&self) -> &str {
         &self.0
     }
-}
 
-impl fmt::Display for StoredTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.time_to_print() {
-            Some(time) => time.fmt(f),
-            None => f.write_str(&self.0),
-        }
-    }
-}
-
-impl StoredTime {
     /// The time, if it is to be printed otherwise than it is stored.
     fn time_to_print(&self) -> Option<UtcTime> {
         const FORM: &[u8] = b"0000-00-00T00:00:00.000Z";
@@ -156,6 +145,15 @@ impl StoredTime {
             && bytes.iter().zip(FORM).all(in_form)
             && bytes.get(17) != Some(&b'6');
         if printed { None } else { self.time() }
+    }
+}
+
+impl fmt::Display for StoredTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.time_to_print() {
+            Some(time) => time.fmt(f),
+            None => f.write_str(&self.0),
+        }
     }
 }
 

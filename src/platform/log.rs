@@ -119,6 +119,9 @@ impl Line {
     pub fn to_json(&self) -> String {
         let json = serde_json::to_string(self)
             .unwrap_or_else(|_| format!("{{\"event\":\"{}\"}}", self.event));
+        if !json.contains(is_unseen) {
+            return json;
+        }
         let mut line = String::with_capacity(json.len());
         for character in json.chars() {
             if is_unseen(character) {

@@ -111,14 +111,14 @@ pub fn list_statement(filter: &CallFilter, limit: i64) -> Statement {
         format!("WHERE {} ", conditions.join(" AND "))
     };
     params.push(limit.into());
-    let statement = Statement::new(format!(
-        "SELECT {CALL_COLUMNS} FROM calls c {conditions}\
-         ORDER BY c.call_start_time DESC, c.id DESC LIMIT ?{}",
-        params.len()
-    ));
     Statement {
+        sql: format!(
+            "SELECT {CALL_COLUMNS} FROM calls c {conditions}\
+             ORDER BY c.call_start_time DESC, c.id DESC LIMIT ?{}",
+            params.len()
+        )
+        .into(),
         params,
-        ..statement
     }
 }
 
