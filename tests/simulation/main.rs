@@ -24,6 +24,11 @@ mod promises;
 mod support;
 mod world;
 
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
 use serde_json::json;
 
 use world::{API_TOKEN, Shared, World, cron, post};
@@ -41,17 +46,43 @@ fn every_promise_holds_in_every_world() {
     }
     let first = setting("FIRST_SEED").unwrap_or(1);
     let seeds = setting("SEEDS").unwrap_or(SEEDS_IN_A_TEST_RUN);
-    for seed in first..first + seeds {
-        let (violation, _) = simulate(seed);
-        if let Some(violation) = violation {
-            panic!(
-                "seed {seed}: {violation}\nreplay: SEED={seed} cargo test --test simulation -- --nocapture"
-            );
-        }
-        if seeds > SEEDS_IN_A_TEST_RUN && seed % 10_000 == 0 {
-            println!("{seed} worlds, every promise held");
-        }
+    if let Some((seed, violation)) = first_broken(first..first + seeds) {
+        panic!(
+            "seed {seed}: {violation}\nreplay: SEED={seed} cargo test --test simulation -- --nocapture"
+        );
     }
+}
+
+/// Simulates the seeds on all cores. Returns the lowest seed that breaks a promise, whatever the
+/// number of cores, and the promise.
+fn first_broken(seeds: Range<u64>) -> Option<(u64, String)> {
+    let next = AtomicU64::new(seeds.start);
+    let lowest: Mutex<Option<(u64, String)>> = Mutex::new(None);
+    let work = || {
+        loop {
+            // The counter only grows, so all seeds below a broken one are already taken: once the
+            // threads that simulate them are done, the lowest broken seed is known.
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end || lowest.lock().unwrap().is_some() {
+                return;
+            }
+            if let (Some(violation), _) = simulate(seed) {
+                let mut lowest = lowest.lock().unwrap();
+                if lowest.as_ref().is_none_or(|(known, _)| seed < *known) {
+                    *lowest = Some((seed, violation));
+                }
+            }
+            if seed % 10_000 == 0 {
+                println!("{seed} worlds");
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    lowest.into_inner().unwrap()
 }
 
 #[test]
