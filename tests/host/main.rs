@@ -14,6 +14,7 @@ mod support;
 mod access;
 mod boundary;
 mod claimed_links;
+mod documents;
 mod http_bodies;
 mod http_surface;
 mod late_turn_costs;
