@@ -27,6 +27,8 @@ pub(super) struct DetailedHealth {
     database: DatabaseHealth,
     /// Which settings are set. Never their values.
     configuration: BTreeMap<&'static str, bool>,
+    /// What is wrong with settings that are set; empty when all can be used. Never their values.
+    configuration_faults: BTreeMap<&'static str, &'static str>,
 }
 
 #[derive(Serialize)]
@@ -62,6 +64,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
                 waiting_events: condition.waiting_events,
             },
             configuration: config::present(&self.settings),
+            configuration_faults: config::faults(&self.settings),
         };
         Ok(Answer::json(200, &health))
     }

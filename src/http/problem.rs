@@ -51,7 +51,7 @@ pub enum Problem {
     },
     /// The database does not answer the health check.
     Unhealthy(DatabaseError),
-    /// A setting is missing.
+    /// A setting is missing or cannot be read.
     NotConfigured(NotConfigured),
 }
 
@@ -193,7 +193,8 @@ impl Problem {
             }
             Self::Unhealthy(_) => "The database does not answer.".to_owned(),
             Self::NotConfigured(_) => {
-                "The service is not fully configured for this route; its log says what is missing."
+                "A setting that this route needs is missing or cannot be read; the service's log \
+                 says which."
                     .to_owned()
             }
         }

@@ -37,7 +37,8 @@ pub(super) struct TurnSaved<'a> {
 }
 
 impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
-    /// 1. Who may: everybody, unless `WEBHOOK_TOKEN` is set (401).
+    /// 1. Who may: everybody, unless `WEBHOOK_TOKEN` is set (401), and nobody while it is set but
+    ///    unreadable (503).
     ///    Neither one address nor one call more often than its rate limit admits (429).
     /// 2. What came: a JSON object of at most 256 KiB whose fields are right (400, 413).
     /// 3. Stored under the next number (201), or found as stored before (200). A call that is
@@ -47,7 +48,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         &self,
         incoming: &mut impl Incoming,
     ) -> Result<Answer, Problem> {
-        let token = config::webhook_token(&self.settings);
+        let token = config::webhook_token(&self.settings)?;
         let anybody = token.is_none();
         if let Some(token) = token {
             auth::require_bearer(incoming, &token)?;
@@ -91,7 +92,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
 
 impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
     async fn admit(&self, limit: &'static str, key: &str) -> Result<(), Problem> {
-        if self.settings.admits(limit, key).await {
+        if config::admits(&self.settings, limit, key).await? {
             Ok(())
         } else {
             Err(Problem::RateLimited)

@@ -1,13 +1,15 @@
 //! The configuration: every variable and secret the worker reads, in one place.
 //!
 //! A value is read when a route needs it, so that a mistake in one setting never stops a route
-//! that does not use it. A setting that is needed and missing or unreadable fails closed.
+//! that does not use it. A setting that is needed and missing, or set and unreadable, fails
+//! closed: the route answers 503 `not_configured`, and the log names the setting.
 
 use core::fmt;
-use core::future::Future;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+pub use super::settings::{NotConfigured, RateLimit, Setting, Settings};
+use super::settings::{optional, required, whole_number};
 use crate::elevenlabs::Telephony;
 
 /// The name of the D1 binding.
@@ -32,49 +34,15 @@ pub const NAMES: [&str; 11] = [
 ];
 /// ElevenLabs' API where `ELEVENLABS_BASE_URL` is not set.
 pub const DEFAULT_BASE_URL: &str = "https://api.elevenlabs.io";
+/// The longest timeout in seconds: `setTimeout` holds 2^31 − 1 milliseconds, and fires at once
+/// when it is asked for more.
+const MAX_TIMEOUT_SECS: u32 = 2_147_483;
 /// Seconds to wait for ElevenLabs where `ELEVENLABS_TIMEOUT_SECS` is not set: its SIP route
 /// answers only when the callee picks up.
 pub const DEFAULT_TIMEOUT_SECS: u32 = 90;
 
 /// Minutes before a call is asked about where `RECONCILE_AFTER_MINUTES` is not set.
 pub const DEFAULT_RECONCILE_AFTER_MINUTES: u32 = 15;
-
-/// Where variables and secrets come from, by name.
-pub trait Settings {
-    /// The value; `None` when it is not set. An empty value counts as not set.
-    fn get(&self, name: &str) -> Option<String>;
-
-    /// Whether a rate limit bound under this name admits one more of this key. Where nothing is
-    /// bound, or the limiter fails, everything is admitted: a lost turn is worse than one too many.
-    fn admits(&self, _limit: &'static str, _key: &str) -> impl Future<Output = bool> {
-        core::future::ready(true)
-    }
-}
-
-impl<S: Settings> Settings for &S {
-    fn get(&self, name: &str) -> Option<String> {
-        (**self).get(name)
-    }
-
-    fn admits(&self, limit: &'static str, key: &str) -> impl Future<Output = bool> {
-        (**self).admits(limit, key)
-    }
-}
-
-/// A setting that a route needs is missing or cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotConfigured {
-    /// The variable or secret.
-    pub name: &'static str,
-    /// What is wrong with it. Never its value, which may be a secret.
-    pub fault: &'static str,
-}
-
-impl fmt::Display for NotConfigured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.fault)
-    }
-}
 
 /// What placing calls needs.
 #[derive(Debug, Clone)]
@@ -116,14 +84,61 @@ pub fn api_token(settings: &impl Settings) -> Result<String, NotConfigured> {
 }
 
 /// The secret of the turn webhook; `None` leaves that route public.
-pub fn webhook_token(settings: &impl Settings) -> Option<String> {
+///
+/// # Errors
+/// [`NotConfigured`] when it is set and unreadable: then the route is closed to everybody.
+pub fn webhook_token(settings: &impl Settings) -> Result<Option<String>, NotConfigured> {
     optional(settings, "WEBHOOK_TOKEN")
 }
 
 /// Which settings are set, by name; never their values.
 pub fn present(settings: &impl Settings) -> BTreeMap<&'static str, bool> {
-    let set = |name: &'static str| (name, optional(settings, name).is_some());
+    let set = |name: &'static str| (name, !matches!(optional(settings, name), Ok(None)));
     NAMES.into_iter().map(set).collect()
+}
+
+/// What is wrong with settings that are set, by name; never their values.
+pub fn faults(settings: &impl Settings) -> BTreeMap<&'static str, &'static str> {
+    let limits = [TURN_LIMIT_BY_CALL, TURN_LIMIT_BY_ADDRESS];
+    NAMES
+        .into_iter()
+        .filter_map(|name| optional(settings, name).err())
+        .chain(telephony(settings).err())
+        .chain(base_url(settings).err())
+        .chain(timeout(settings).err())
+        .chain(reconcile_after(settings).err())
+        .chain(retention(settings).err())
+        .chain(
+            limits
+                .into_iter()
+                .filter_map(|limit| is_limited(settings, limit).err()),
+        )
+        .map(|wrong| (wrong.name, wrong.fault))
+        .collect()
+}
+
+/// Whether a rate limit admits one more request of this key. Where none is bound, or the limiter
+/// fails, it does: a lost turn is worse than one too many.
+///
+/// # Errors
+/// [`NotConfigured`] when something else than a rate limit is bound under its name.
+pub async fn admits(
+    settings: &impl Settings,
+    limit: &'static str,
+    key: &str,
+) -> Result<bool, NotConfigured> {
+    Ok(!is_limited(settings, limit)? || settings.admits(limit, key).await)
+}
+
+fn is_limited(settings: &impl Settings, name: &'static str) -> Result<bool, NotConfigured> {
+    match settings.rate_limit(name) {
+        RateLimit::Unbound => Ok(false),
+        RateLimit::Bound => Ok(true),
+        RateLimit::Other => Err(NotConfigured {
+            name,
+            fault: "is bound to something that is not a rate limit",
+        }),
+    }
 }
 
 /// The secrets that sign ElevenLabs' events: one, or several separated by commas.
@@ -162,17 +177,20 @@ pub fn placing(settings: &impl Settings) -> Result<Placing, NotConfigured> {
         access: access(settings)?,
         agent_id: required(settings, "ELEVENLABS_AGENT_ID")?,
         phone_number_id: required(settings, "ELEVENLABS_PHONE_NUMBER_ID")?,
-        telephony: match optional(settings, "ELEVENLABS_TELEPHONY").as_deref() {
-            None | Some("twilio") => Telephony::Twilio,
-            Some("sip-trunk") => Telephony::SipTrunk,
-            Some(_) => {
-                return Err(NotConfigured {
-                    name: "ELEVENLABS_TELEPHONY",
-                    fault: "must be twilio or sip-trunk",
-                });
-            }
-        },
+        telephony: telephony(settings)?,
     })
+}
+
+fn telephony(settings: &impl Settings) -> Result<Telephony, NotConfigured> {
+    let name = "ELEVENLABS_TELEPHONY";
+    match optional(settings, name)?.as_deref() {
+        None | Some("twilio") => Ok(Telephony::Twilio),
+        Some("sip-trunk") => Ok(Telephony::SipTrunk),
+        Some(_) => Err(NotConfigured {
+            name,
+            fault: "must be twilio or sip-trunk",
+        }),
+    }
 }
 
 /// What every use of ElevenLabs' API needs.
@@ -180,61 +198,46 @@ pub fn placing(settings: &impl Settings) -> Result<Placing, NotConfigured> {
 /// # Errors
 /// [`NotConfigured`] for the first setting that is missing or unreadable.
 pub fn access(settings: &impl Settings) -> Result<Access, NotConfigured> {
-    let base_url =
-        optional(settings, "ELEVENLABS_BASE_URL").unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
-    if !base_url.starts_with("https://") && !base_url.starts_with("http://") {
-        return Err(NotConfigured {
-            name: "ELEVENLABS_BASE_URL",
-            fault: "must start with https:// (or http:// on a laptop)",
-        });
-    }
-    let seconds =
-        whole_number(settings, "ELEVENLABS_TIMEOUT_SECS")?.unwrap_or(DEFAULT_TIMEOUT_SECS);
     Ok(Access {
-        base_url,
+        base_url: base_url(settings)?,
+        timeout: timeout(settings)?,
         api_key: required(settings, "ELEVENLABS_API_KEY")?,
-        timeout: Duration::from_secs(seconds.into()),
     })
 }
 
-fn optional(settings: &impl Settings, name: &str) -> Option<String> {
-    settings.get(name).filter(|value| !value.is_empty())
-}
-
-fn required(settings: &impl Settings, name: &'static str) -> Result<String, NotConfigured> {
-    optional(settings, name).ok_or(NotConfigured {
-        name,
-        fault: "is not set",
-    })
-}
-
-fn whole_number(
-    settings: &impl Settings,
-    name: &'static str,
-) -> Result<Option<u32>, NotConfigured> {
-    let Some(text) = optional(settings, name) else {
-        return Ok(None);
-    };
-    match text.trim().parse() {
-        Ok(number) if number > 0 => Ok(Some(number)),
-        _ => Err(NotConfigured {
-            name,
-            fault: "must be a whole number above 0",
-        }),
+fn base_url(settings: &impl Settings) -> Result<String, NotConfigured> {
+    let name = "ELEVENLABS_BASE_URL";
+    let url = optional(settings, name)?.unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        let fault = "must start with https:// (or http:// on a laptop)";
+        return Err(NotConfigured { name, fault });
     }
+    Ok(url)
+}
+
+fn timeout(settings: &impl Settings) -> Result<Duration, NotConfigured> {
+    let name = "ELEVENLABS_TIMEOUT_SECS";
+    let seconds = whole_number(settings, name)?.unwrap_or(DEFAULT_TIMEOUT_SECS);
+    if seconds > MAX_TIMEOUT_SECS {
+        let fault = "must be at most 2147483 seconds, the longest that a timer can wait";
+        return Err(NotConfigured { name, fault });
+    }
+    Ok(Duration::from_secs(seconds.into()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Settings, placing};
+    use super::{Setting, Settings, placing};
     use crate::elevenlabs::Telephony;
 
     struct Given(Vec<(&'static str, &'static str)>);
 
     impl Settings for Given {
-        fn get(&self, name: &str) -> Option<String> {
+        fn get(&self, name: &str) -> Setting {
             let found = self.0.iter().rev().find(|(given, _)| *given == name);
-            found.map(|(_, value)| (*value).to_owned())
+            found.map_or(Setting::Unset, |(_, value)| {
+                Setting::Text((*value).to_owned())
+            })
         }
     }
 
@@ -257,6 +260,15 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_timeout_is_what_a_timer_holds() {
+        let timeout = |secs| placing(&given(&[("ELEVENLABS_TIMEOUT_SECS", secs)]));
+        let longest = timeout("2147483").ok().unwrap().access.timeout;
+        assert!(longest.as_millis() <= 0x7fff_ffff);
+        let fault = timeout("2147484").unwrap_err().to_string();
+        assert!(fault.contains("at most 2147483 seconds"), "{fault}");
+    }
+
+    #[test]
     fn what_is_missing_or_unreadable_is_named_without_its_value() {
         for (name, value) in [
             ("ELEVENLABS_API_KEY", ""),
@@ -265,6 +277,7 @@ mod tests {
             ("ELEVENLABS_TELEPHONY", "carrier-pigeon"),
             ("ELEVENLABS_TIMEOUT_SECS", "soon"),
             ("ELEVENLABS_TIMEOUT_SECS", "-3"),
+            ("ELEVENLABS_TIMEOUT_SECS", "2147484"),
             ("ELEVENLABS_BASE_URL", "api.elevenlabs.io"),
         ] {
             let fault = placing(&given(&[(name, value)])).err().unwrap();

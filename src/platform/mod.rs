@@ -4,6 +4,7 @@ pub mod config;
 pub mod log;
 pub mod printable;
 mod runtime;
+mod settings;
 #[cfg(target_arch = "wasm32")]
 pub mod worker_runtime;
 #[cfg(target_arch = "wasm32")]

@@ -46,6 +46,7 @@ mod retention_pace;
 mod retries;
 mod scripts;
 mod security_document;
+mod settings;
 mod settling;
 mod settling_corrections;
 mod settling_events;

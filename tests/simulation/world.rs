@@ -8,7 +8,7 @@ use call_ledger::elevenlabs::{ApiAnswer, ApiRequest, Transport, TransportError};
 use call_ledger::http::{BodyError, Incoming, Service};
 use call_ledger::ledger::reconcile::reconcile;
 use call_ledger::model::UtcTime;
-use call_ledger::platform::config::Settings;
+use call_ledger::platform::config::{Setting, Settings};
 use call_ledger::platform::log::Line;
 use call_ledger::platform::{RandomUnavailable, Runtime};
 use call_ledger::store::{Database, DatabaseError, ResultSet, Statement, Store};
@@ -183,7 +183,7 @@ impl Transport for SimTransport {
 pub struct SimSettings;
 
 impl Settings for SimSettings {
-    fn get(&self, name: &str) -> Option<String> {
+    fn get(&self, name: &str) -> Setting {
         let value = match name {
             "API_TOKEN" => API_TOKEN,
             "ELEVENLABS_API_KEY" => "key",
@@ -192,9 +192,9 @@ impl Settings for SimSettings {
             "ELEVENLABS_WEBHOOK_SECRET" => SECRET,
             "ELEVENLABS_BASE_URL" => "http://elevenlabs.sim",
             "ELEVENLABS_TIMEOUT_SECS" => "20",
-            _ => return None,
+            _ => return Setting::Unset,
         };
-        Some(value.to_owned())
+        Setting::Text(value.to_owned())
     }
 }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use call_ledger::elevenlabs::{ApiAnswer, ApiRequest, Transport, TransportError};
 use call_ledger::http::{Answer, BodyError, Incoming, Service};
 use call_ledger::model::UtcTime;
-use call_ledger::platform::config::Settings;
+use call_ledger::platform::config::{RateLimit, Setting, Settings};
 use call_ledger::platform::log::Line;
 use call_ledger::platform::{RandomUnavailable, Runtime};
 use serde_json::Value;
@@ -105,13 +105,15 @@ impl Transport for Scripted {
 }
 
 #[derive(Clone, Default)]
-pub struct TestSettings(Rc<RefCell<HashMap<String, String>>>);
+pub struct TestSettings(Rc<RefCell<HashMap<String, Setting>>>);
 
 impl TestSettings {
     pub fn set(&self, name: &str, value: &str) {
-        self.0
-            .borrow_mut()
-            .insert(name.to_owned(), value.to_owned());
+        self.set_to(name, Setting::Text(value.to_owned()));
+    }
+
+    pub fn set_to(&self, name: &str, value: Setting) {
+        self.0.borrow_mut().insert(name.to_owned(), value);
     }
 
     pub fn unset(&self, name: &str) {
@@ -127,12 +129,19 @@ impl TestSettings {
 }
 
 impl Settings for TestSettings {
-    async fn admits(&self, limit: &'static str, key: &str) -> bool {
-        self.get(&format!("{limit} {key}")).is_none()
+    fn get(&self, name: &str) -> Setting {
+        self.0.borrow().get(name).cloned().unwrap_or(Setting::Unset)
     }
 
-    fn get(&self, name: &str) -> Option<String> {
-        self.0.borrow().get(name).cloned()
+    fn rate_limit(&self, name: &str) -> RateLimit {
+        match self.get(name) {
+            Setting::Unset => RateLimit::Bound,
+            _ => RateLimit::Other,
+        }
+    }
+
+    async fn admits(&self, limit: &'static str, key: &str) -> bool {
+        self.get(&format!("{limit} {key}")) == Setting::Unset
     }
 }
 

@@ -211,6 +211,7 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
                 Problem::PayloadTooLarge(record_turn::BODY_LIMIT),
                 Problem::RateLimited,
                 store_unavailable(),
+                not_configured(),
             ],
             ..plain(
                 ("recordTurn", "Webhooks"),

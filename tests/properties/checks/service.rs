@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use call_ledger::elevenlabs::{ApiAnswer, ApiRequest, Transport, TransportError};
 use call_ledger::http::{Answer, BodyError, Incoming, Service};
 use call_ledger::model::UtcTime;
-use call_ledger::platform::config::Settings;
+use call_ledger::platform::config::{Setting, Settings};
 use call_ledger::platform::log::Line;
 use call_ledger::platform::{RandomUnavailable, Runtime};
 use call_ledger::store::{Database, DatabaseError, Param, ResultSet, Statement};
@@ -81,14 +81,18 @@ impl Runtime for Still {
 struct Configured;
 
 impl Settings for Configured {
-    fn get(&self, name: &str) -> Option<String> {
+    fn get(&self, name: &str) -> Setting {
         let needed = [
             "API_TOKEN",
             "ELEVENLABS_API_KEY",
             "ELEVENLABS_AGENT_ID",
             "ELEVENLABS_PHONE_NUMBER_ID",
         ];
-        needed.contains(&name).then(|| "token".to_owned())
+        if needed.contains(&name) {
+            Setting::Text("token".to_owned())
+        } else {
+            Setting::Unset
+        }
     }
 
     async fn admits(&self, _: &'static str, _: &str) -> bool {

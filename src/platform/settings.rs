@@ -1,0 +1,185 @@
+//! Variables, secrets and rate limits as the environment holds them, and the one way to read them.
+
+use core::fmt;
+use core::future::Future;
+
+/// The greatest whole number that a JavaScript number holds exactly, 2^53 − 1.
+const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+/// The value of one variable or secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// The environment has no such name.
+    Unset,
+    /// A text, as it was written. An empty one counts as not set.
+    Text(String),
+    /// It is set, but to something that is not text: a boolean, an object, a list, `null`, or a
+    /// number whose digits cannot be told.
+    Unreadable,
+}
+
+impl Setting {
+    /// A number as its digits: `30` without quotes in `wrangler.toml` means `"30"`.
+    ///
+    /// A fraction, or a number beyond 2^53 − 1, is [`Setting::Unreadable`]: its digits may not be
+    /// the ones that were written (`1.50` arrives as `1.5`), and a token must be exact.
+    #[must_use]
+    pub fn from_number(number: f64) -> Self {
+        if number.fract() != 0.0 || number.abs() > MAX_SAFE_INTEGER || number.is_nan() {
+            return Self::Unreadable;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a whole number up to 2^53 − 1"
+        )]
+        let whole = number as i64;
+        Self::Text(whole.to_string())
+    }
+}
+
+/// What is bound under the name of a rate limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateLimit {
+    /// Nothing.
+    Unbound,
+    /// A rate limit.
+    Bound,
+    /// Something else, such as a variable.
+    Other,
+}
+
+/// Where variables, secrets and rate limits come from, by name.
+pub trait Settings {
+    /// The value under this name.
+    fn get(&self, name: &str) -> Setting;
+
+    /// What is bound under the name of a rate limit.
+    fn rate_limit(&self, _name: &str) -> RateLimit {
+        RateLimit::Unbound
+    }
+
+    /// Whether the rate limit bound under this name admits one more request of this key; true
+    /// when the limiter fails.
+    fn admits(&self, _limit: &'static str, _key: &str) -> impl Future<Output = bool> {
+        core::future::ready(true)
+    }
+}
+
+impl<S: Settings> Settings for &S {
+    fn get(&self, name: &str) -> Setting {
+        (**self).get(name)
+    }
+
+    fn rate_limit(&self, name: &str) -> RateLimit {
+        (**self).rate_limit(name)
+    }
+
+    fn admits(&self, limit: &'static str, key: &str) -> impl Future<Output = bool> {
+        (**self).admits(limit, key)
+    }
+}
+
+/// A setting that a route needs is missing or cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotConfigured {
+    /// The variable or secret.
+    pub name: &'static str,
+    /// What is wrong with it. Never its value, which may be a secret.
+    pub fault: &'static str,
+}
+
+impl fmt::Display for NotConfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.fault)
+    }
+}
+
+/// The one place that reads a value. White space around it is cut off: it comes from a file or a
+/// pipe, and no setting has any.
+pub(super) fn optional(
+    settings: &impl Settings,
+    name: &'static str,
+) -> Result<Option<String>, NotConfigured> {
+    let fault = match settings.get(name) {
+        Setting::Unset => return Ok(None),
+        Setting::Text(text) if text.is_empty() => return Ok(None),
+        Setting::Text(text) => match text.trim() {
+            // Somebody meant to set it. If it counted as unset, a token would guard nothing.
+            "" => "has nothing but white space",
+            value => return Ok(Some(value.to_owned())),
+        },
+        Setting::Unreadable => "is neither text nor a whole number; write it in quotes",
+    };
+    Err(NotConfigured { name, fault })
+}
+
+/// A value that must be there.
+pub(super) fn required(
+    settings: &impl Settings,
+    name: &'static str,
+) -> Result<String, NotConfigured> {
+    let fault = "is not set";
+    optional(settings, name)?.ok_or(NotConfigured { name, fault })
+}
+
+/// A whole number above 0.
+pub(super) fn whole_number(
+    settings: &impl Settings,
+    name: &'static str,
+) -> Result<Option<u32>, NotConfigured> {
+    let Some(text) = optional(settings, name)? else {
+        return Ok(None);
+    };
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(Some(number)),
+        _ => Err(NotConfigured {
+            name,
+            fault: "must be a whole number above 0",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Setting, Settings, optional};
+
+    struct One(Setting);
+
+    impl Settings for One {
+        fn get(&self, _name: &str) -> Setting {
+            self.0.clone()
+        }
+    }
+
+    #[test]
+    fn a_whole_number_is_read_as_its_digits_and_no_other_number_is_read() {
+        let text = |text: &str| Setting::Text(text.to_owned());
+        for (number, setting) in [
+            (30.0, text("30")),
+            (0.0, text("0")),
+            (-0.0, text("0")),
+            (-3.0, text("-3")),
+            (9_007_199_254_740_991.0, text("9007199254740991")),
+            (9_007_199_254_740_992.0, Setting::Unreadable),
+            (0.5, Setting::Unreadable),
+            (1e21, Setting::Unreadable),
+            (f64::NAN, Setting::Unreadable),
+            (f64::INFINITY, Setting::Unreadable),
+            (f64::NEG_INFINITY, Setting::Unreadable),
+        ] {
+            assert_eq!(Setting::from_number(number), setting, "{number}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_absent_or_empty_counts_as_unset() {
+        let read = |setting| optional(&One(setting), "WEBHOOK_TOKEN");
+        let text = |text: &str| read(Setting::Text(text.to_owned()));
+        assert_eq!(read(Setting::Unset), Ok(None));
+        assert_eq!(text(""), Ok(None));
+        assert_eq!(text(" s3cret\n"), Ok(Some("s3cret".to_owned())));
+        for wrong in [read(Setting::Unreadable), text(" "), text("\n\t")] {
+            assert_eq!(wrong.unwrap_err().name, "WEBHOOK_TOKEN");
+        }
+    }
+}
