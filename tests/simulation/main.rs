@@ -72,7 +72,7 @@ fn first_broken(seeds: Range<u64>) -> Option<(u64, String)> {
                     *lowest = Some((seed, violation));
                 }
             }
-            if seed % 10_000 == 0 {
+            if seed.is_multiple_of(10_000) {
                 println!("{seed} worlds");
             }
         }
