@@ -4,11 +4,10 @@ set -eu
 cd "$(dirname "$0")/.."
 
 WASM=build/index_bg.wasm
-MOST_BYTES=450000
-MOST_GZIPPED=170000
+MOST_GZIPPED=260000
 
 [ -s "$WASM" ] || { echo "check-size: there is no $WASM yet: make build" >&2; exit 1; }
 bytes=$(($(wc -c <"$WASM")))
 gzipped=$(($(gzip -9 -c "$WASM" | wc -c)))
-echo "check-size: $bytes bytes of $MOST_BYTES, gzipped $gzipped of $MOST_GZIPPED"
-[ "$bytes" -le "$MOST_BYTES" ] && [ "$gzipped" -le "$MOST_GZIPPED" ] || { echo "check-size: $WASM is too large" >&2; exit 1; }
+echo "check-size: gzipped $gzipped bytes of $MOST_GZIPPED ($bytes as they are)"
+[ "$gzipped" -le "$MOST_GZIPPED" ] || { echo "check-size: $WASM is too large" >&2; exit 1; }
