@@ -4,10 +4,10 @@
 # wrangler and wasm-opt run on the Node that npm installs here, whatever the system has.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help setup supply-chain dev reconcile tail test build fmt lint test-host test-worker test-attack attack soak properties fuzz mutants load bench migrate rollback clean distclean
+.PHONY: help setup supply-chain dev reconcile tail test build fmt lint test-host test-scripts test-worker test-attack attack soak properties fuzz mutants load bench migrate rollback clean distclean
 
 help:
-	@echo 'make setup        install the build tools into this folder (6 minutes the first time)'
+	@echo 'make setup        install the build tools into this folder (half a minute the first time)'
 	@echo 'make dev          run everything on this machine, with a simulated ElevenLabs'
 	@echo '                    [PORT=8787] [SIMULATOR_PORT=8790]'
 	@echo 'make reconcile    run the reconciler of the worker that make dev started [PORT=8787]'
@@ -16,6 +16,7 @@ help:
 	@echo 'make fmt          format the code'
 	@echo 'make lint         format check and lints only, openapi.json included'
 	@echo 'make test-host    the fast tests only'
+	@echo 'make test-scripts the tests of the scripts in JavaScript'
 	@echo 'make test-worker  the tests of the built worker only'
 	@echo 'make attack       hostile requests made of openapi.json against the built worker; needs python3, 3.11 or newer'
 	@echo '                    [MINUTES=10 | EXAMPLES=n] [SEED=n]'
@@ -35,7 +36,7 @@ help:
 	@echo 'make clean        delete what was built; distclean: also the tools and the local database'
 
 # The steps of a recipe run one after the other, and the first that fails ends it.
-test: setup supply-chain lint test-host build test-worker test-attack
+test: setup supply-chain lint test-host test-scripts build test-worker test-attack
 	@why=$$(sh scripts/attack.sh missing); if [ -z "$$why" ]; then echo 'test: everything passed'; \
 	  else echo "test: everything that could run passed; NOT RUN: the attack, because $$why"; fi
 
@@ -90,6 +91,10 @@ test-host: setup
 	cargo test --locked --package load-test
 	@echo 'test: examples in the documentation'
 	cargo test --locked --workspace --doc
+
+test-scripts: setup
+	@echo 'test: the scripts in JavaScript'
+	node --test tests/scripts/*.test.mjs
 
 test-worker: build
 	@echo 'test: the built worker under wrangler dev'

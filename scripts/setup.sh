@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what building and testing need, inside this folder: .tools/ (cargo) and node_modules/ (npm).
-# Outside of it only the Rust target for WebAssembly is added, and cargo and npm keep their download caches.
+# Installs what building and testing need: the Rust target for WebAssembly, and node_modules/ in this folder.
+# cargo and npm keep their download caches outside of it.
 # Repeatable: what is there in the right version is left alone, and an interrupted run is completed by the next.
 set -eu
 
@@ -8,7 +8,6 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 cd "$ROOT"
 . "$ROOT/scripts/lock.sh"
 
-WORKER_BUILD_VERSION=0.8.7
 TARGET=wasm32-unknown-unknown
 
 say() { echo "setup: $*"; }
@@ -48,29 +47,5 @@ if [ "$npm_wanted" != "$(cat "$NPM_STAMP" 2>/dev/null)" ] || ! node_modules/.bin
     || fail "npm did not install Node into node_modules: are install scripts switched off (npm config get ignore-scripts)?"
   printf '%s\n' "$npm_wanted" >"$NPM_STAMP"
 fi
-
-# --- worker-build, and wasm-bindgen in exactly the version that the worker is linked with.
-WASM_BINDGEN_VERSION=$(awk '$0 == "name = \"wasm-bindgen\"" { getline; gsub(/[^0-9.]/, ""); print; exit }' Cargo.lock)
-[ -n "$WASM_BINDGEN_VERSION" ] || fail "Cargo.lock names no wasm-bindgen"
-
-# install_tool CRATE PROGRAM VERSION DURATION
-install_tool() {
-  # `worker-build --version` answers "0.8.7", `wasm-bindgen --version` answers "wasm-bindgen 0.2.130".
-  installed=$(".tools/bin/$2" --version 2>/dev/null | awk 'NR == 1 { print $NF }')
-  [ "$installed" != "$3" ] || return 0
-  say "building $1 $3 into .tools (about $4 on two cores, once)"
-  # With the versions its authors released it with. When one of those has since been withdrawn, with the next best:
-  # the program runs only here, at build time.
-  CARGO_TARGET_DIR="$ROOT/.tools/build" cargo install "$1" --version "$3" --root .tools --locked --force --quiet \
-    || {
-      say "$1 $3 does not build with the versions it was released with, trying with current ones"
-      CARGO_TARGET_DIR="$ROOT/.tools/build" cargo install "$1" --version "$3" --root .tools --force --quiet
-    }
-}
-install_tool worker-build worker-build "$WORKER_BUILD_VERSION" "3 minutes"
-install_tool wasm-bindgen-cli wasm-bindgen "$WASM_BINDGEN_VERSION" "2 minutes"
-
-# Some hundred megabytes that are of use only while the above is interrupted.
-rm -rf .tools/build
 
 say "ready"

@@ -48,7 +48,7 @@ if [ "$(deny_version)" != "$CARGO_DENY_VERSION" ]; then
     # Another run may have built it meanwhile.
     [ "$(deny_version)" != "$CARGO_DENY_VERSION" ] || exit 0
     say "building cargo-deny $CARGO_DENY_VERSION into .tools (about 3 minutes on two cores, once)"
-    # No `--locked` fallback as in setup.sh: a checker is worth nothing with parts that nobody chose.
+    # With the versions of its own lock: a checker is worth nothing with parts that nobody chose.
     CARGO_TARGET_DIR="$ROOT/.tools/build" \
       cargo install cargo-deny --version "$CARGO_DENY_VERSION" --root .tools --locked --force --quiet
     rm -rf .tools/build
@@ -160,7 +160,7 @@ unused_crates() {
   node -e '
     const fs = require("fs"), path = require("path");
     // Crates that are named to choose their version or features, not to be used.
-    const CHOSEN = { "call-ledger": { "wasm-bindgen": "the version that the command line tool must have" } };
+    const CHOSEN = { "call-ledger": { "wasm-bindgen": "the version of scripts/bindgen" } };
     const { packages, workspace_members } = JSON.parse(fs.readFileSync(process.argv[1], "utf8"));
     const rust = (folder, top = true) => {
       if (!fs.existsSync(folder) || (!top && fs.existsSync(path.join(folder, "Cargo.toml")))) return [];

@@ -1,6 +1,6 @@
-// The worker's events, handed over to WebAssembly. It stands in the place of the entry that worker-build writes, which wraps
-// every request in a class and two proxies; what that one does after a panic, this one does too.
-import * as wasm from "./index.js";
+// The worker's entry: hands the events of the runtime over to WebAssembly, and replaces an instance that trapped.
+// `scripts/bundle.mjs` bundles it with the JavaScript of wasm-bindgen, which is imported here.
+import * as wasm from "wasm-bindgen:index.js";
 
 Error.stackTraceLimit = 100;
 const state = wasm.__worker_init_state();

@@ -13,6 +13,7 @@ mod support;
 
 mod access;
 mod boundary;
+mod build_script;
 mod claimed_links;
 mod documents;
 mod http_bodies;
