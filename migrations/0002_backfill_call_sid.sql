@@ -3,7 +3,9 @@
 --
 -- Why it is as it is
 -- * Several calls of one driver in one second share that name. The one with the lowest id gets it bare, the
---   others get `_{id}` behind it. A bare name that another row bears already is not given again.
+--   others get `_{id}` behind it.
+-- * A name that another row has already is never given, or 0003 would fail. If the bare name is taken the call gets
+--   `_{id}`. If that is taken too it gets `_{id}_2`, or the first free number after it.
 -- * created_at is read in any form that strftime understands (`2025-11-21 10:30:00`, with T, Z, a fraction or
 --   an offset). What cannot be read falls back to call_start_time and then to 0, because a NULL left here would
 --   make 0003 fail.
@@ -26,7 +28,17 @@ named AS (
       WHEN ROW_NUMBER() OVER (PARTITION BY base ORDER BY id) = 1
         AND base NOT IN (SELECT call_sid FROM calls WHERE call_sid IS NOT NULL)
       THEN base
-      ELSE base || '_' || id
+      WHEN base || '_' || id NOT IN (SELECT call_sid FROM calls WHERE call_sid IS NOT NULL)
+      THEN base || '_' || id
+      ELSE base || '_' || id || '_' || (
+        WITH RECURSIVE candidate (number) AS (
+          SELECT 2
+          UNION ALL
+          SELECT number + 1 FROM candidate
+          WHERE base || '_' || id || '_' || number IN (SELECT call_sid FROM calls WHERE call_sid IS NOT NULL)
+        )
+        SELECT MAX(number) FROM candidate
+      )
     END AS call_sid
   FROM unnamed
 )

@@ -26,7 +26,17 @@ named AS (
       WHEN ROW_NUMBER() OVER (PARTITION BY base ORDER BY id) = 1
         AND base NOT IN (SELECT call_sid FROM calls WHERE call_sid IS NOT NULL)
       THEN base
-      ELSE base || '_' || id
+      WHEN base || '_' || id NOT IN (SELECT call_sid FROM calls WHERE call_sid IS NOT NULL)
+      THEN base || '_' || id
+      ELSE base || '_' || id || '_' || (
+        WITH RECURSIVE candidate (number) AS (
+          SELECT 2
+          UNION ALL
+          SELECT number + 1 FROM candidate
+          WHERE base || '_' || id || '_' || number IN (SELECT call_sid FROM calls WHERE call_sid IS NOT NULL)
+        )
+        SELECT MAX(number) FROM candidate
+      )
     END AS call_sid
   FROM unnamed
 )

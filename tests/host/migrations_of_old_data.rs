@@ -202,6 +202,64 @@ fn names_that_newer_code_wrote_meanwhile_stay_and_are_not_given_again() {
     assert_eq!(kept, named);
 }
 
+/// Calls 1 to 3 of one driver in one second, without names, and others that have the names they would get.
+fn with_taken_names() -> Connection {
+    let connection = migrated_to(1);
+    let call = |(id, sid): (u32, &str)| {
+        let sid = if sid.is_empty() {
+            "NULL".to_owned()
+        } else {
+            format!("'{sid}'")
+        };
+        format!("({id}, 'c{id}', 7, '', 'failed', '2025-11-21T10:30:00Z', '', {sid})")
+    };
+    let calls = [
+        (1, ""),
+        (2, ""),
+        (3, ""),
+        (4, "EL_7_1763721000_2"),
+        (5, "EL_7_1763721000_2_2"),
+        (6, "EL_7_1763721000_3"),
+    ];
+    let calls = calls.map(call).join(", ");
+    connection
+        .execute_batch(&format!("{CALL_WITH_SID} VALUES {calls}"))
+        .unwrap();
+    connection
+}
+
+#[test]
+fn a_name_that_is_taken_is_never_given_even_if_it_ends_with_an_id() {
+    let named = [
+        "EL_7_1763721000",
+        "EL_7_1763721000_2_3",
+        "EL_7_1763721000_3_2",
+        "EL_7_1763721000_2",
+        "EL_7_1763721000_2_2",
+        "EL_7_1763721000_3",
+    ];
+    let sids =
+        |connection: &Connection| texts(connection, "SELECT call_sid FROM calls ORDER BY id");
+    let connection = with_taken_names();
+    migrate(&connection, 2, newest());
+    assert_eq!(sids(&connection), named);
+    // 0003 gives names by the same rule.
+    let connection = with_taken_names();
+    let skipped = "INSERT INTO d1_migrations (name) VALUES ('0002_backfill_call_sid.sql')";
+    connection.execute_batch(skipped).unwrap();
+    migrate(&connection, 3, newest());
+    assert_eq!(sids(&connection), named);
+}
+
+#[test]
+fn undoing_the_backfill_also_takes_back_names_that_had_to_give_way() {
+    let connection = with_taken_names();
+    let before = all_rows(&connection);
+    migrate(&connection, 2, 2);
+    roll_back(&connection, 2).unwrap();
+    assert_eq!(all_rows(&connection), before);
+}
+
 #[test]
 fn undoing_the_backfill_takes_back_only_its_own_names() {
     let connection = migrated_to(1);
