@@ -4,6 +4,9 @@
 # wrangler and wasm-opt run on the Node that npm installs here, whatever the system has.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
+# What runs wrangler for a person: tools/. Variables given to make (ENV=…, REMOTE=1) reach it through the environment.
+TOOLS = cargo run --quiet --locked --package ledger-tools --
+
 .PHONY: help setup supply-chain dev reconcile tail test build fmt lint test-host test-scripts test-worker test-attack attack soak properties fuzz mutants load bench migrate rollback clean distclean
 
 help:
@@ -54,7 +57,7 @@ supply-chain: setup
 	@sh scripts/supply-chain.sh
 
 tail: setup
-	@sh scripts/tail.sh
+	@$(TOOLS) tail
 
 build: setup
 	@sh scripts/build.sh
@@ -87,6 +90,8 @@ test-host: setup
 	cargo test --locked --package call-ledger --test simulation
 	@echo 'test: the simulated ElevenLabs itself'
 	cargo test --locked --package elevenlabs-simulator --tests
+	@echo 'test: migrating, rolling back and following the log, over a stand-in for wrangler'
+	cargo test --locked --package ledger-tools
 	@echo 'test: the comparison that the load test makes'
 	cargo test --locked --package load-test
 	@echo 'test: examples in the documentation'
@@ -135,10 +140,10 @@ bench: build
 	@node bench/run.mjs $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds=$(ROUNDS))
 
 migrate: setup
-	@sh scripts/migrate.sh
+	@$(TOOLS) migrate
 
 rollback: setup
-	@sh scripts/rollback.sh
+	@$(TOOLS) rollback
 
 clean:
 	rm -rf target build

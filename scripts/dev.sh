@@ -117,7 +117,7 @@ esac
 
 say "building the worker (about a minute the first time)"
 run sh scripts/build.sh
-run sh scripts/migrate.sh
+run cargo run --quiet --locked --package ledger-tools -- migrate
 
 say "starting the worker on port $PORT"
 start wrangler dev --ip 127.0.0.1 --port "$PORT" --inspector-port 0 --test-scheduled \

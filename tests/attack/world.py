@@ -122,7 +122,7 @@ def without_table(toml, table):
 def migrated(folder):
     """An empty database under all migrations, in a folder of local state."""
     migrate = subprocess.run(
-        ["sh", "scripts/migrate.sh"],
+        ["cargo", "run", "--quiet", "--locked", "--package", "ledger-tools", "--", "migrate"],
         cwd=PROJECT,
         env={**ENVIRONMENT, "PERSIST": str(folder)},
         stdin=subprocess.DEVNULL,

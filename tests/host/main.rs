@@ -45,7 +45,6 @@ mod retention;
 mod retention_late;
 mod retention_pace;
 mod retries;
-mod scripts;
 mod security_document;
 mod settings;
 mod settling;

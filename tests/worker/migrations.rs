@@ -1,8 +1,9 @@
-//! The migrations and their rollbacks on a local D1, through the scripts that people use. Every command of wrangler
+//! The migrations and their rollbacks on a local D1, through the tools that people use. Every command of wrangler
 //! takes seconds, so one database goes all the way in one test; the tests on the host look at each step alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -12,21 +13,32 @@ use crate::database::rows;
 use crate::old_calls::{assert_sound, assert_upgraded, original_rows, seed};
 use crate::wrangler::{command, database_file, project, run, run_well};
 
-fn migrate(state: &Path, up_to: Option<&str>) {
-    let mut script = command("sh");
-    script.arg("scripts/migrate.sh").env("PERSIST", state);
+/// The program behind `make migrate` and `make rollback`, for the database in this folder.
+fn tool(subcommand: &str, state: &Path) -> Command {
+    let mut cargo = command("cargo");
+    cargo.args([
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        "ledger-tools",
+        "--",
+        subcommand,
+    ]);
+    cargo.env("PERSIST", state);
+    cargo
+}
+
+fn migrate(state: &Path, up_to: Option<&str>) -> String {
+    let mut tool = tool("migrate", state);
     if let Some(number) = up_to {
-        script.env("UPTO", number);
+        tool.env("UPTO", number);
     }
-    run_well(&mut script);
+    run_well(&mut tool)
 }
 
 fn rollback(state: &Path, number: &str) -> (bool, String) {
-    let mut script = command("sh");
-    run(script
-        .arg("scripts/rollback.sh")
-        .env("PERSIST", state)
-        .env("MIGRATION", number))
+    run(tool("rollback", state).env("MIGRATION", number))
 }
 
 fn assert_rolls_back(state: &Path, number: &str) {
@@ -135,12 +147,13 @@ fn a_database_full_of_old_calls_goes_all_the_way_up_and_down_and_up() {
     seed(&open(state));
     let original = original_rows(&open(state));
     assert!(original[0].len() == 3014 && original[1].len() > 7000);
-    migrate(state, None);
+    let said = migrate(state, None);
+    assert!(said.contains("0002 named 3014 calls"), "{said}");
     let upgraded = everything(&open(state));
     assert_upgraded(&open(state), &original);
     assert_eq!(upgraded["d1_migrations"].len(), numbers.len());
 
-    // Down, newest first; nothing else is accepted. The script is watched at three of them: it asks wrangler three times
+    // Down, newest first; nothing else is accepted. The tool is watched at three of them: it asks wrangler three times
     // for each.
     let (newest, others) = numbers.split_last().unwrap();
     let reversed = |from: &str, to: &str| {
