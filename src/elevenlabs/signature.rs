@@ -12,62 +12,90 @@ use crate::model::UtcTime;
 /// minutes after the first attempt, perhaps with the first one's `t`.
 pub const TOLERANCE_SECS: i64 = 45 * 60;
 
-/// Whether the body carries a signature under one of the secrets, made near this time.
+/// A signature header whose form and time are right. Whether it is valid, only the body can tell.
 ///
-/// `secrets` is one secret or several separated by commas, for rotation; every `v0` in the
-/// header is tried with each. The comparison takes the same time wherever they differ.
-#[must_use]
-pub fn is_valid(header: &str, body: &[u8], secrets: &str, now: UtcTime) -> bool {
-    let parts = || header.split(',').map(str::trim);
-    let mut times = parts().filter_map(|part| part.strip_prefix("t="));
-    // The signed text is `t` as it stands in the header; two of them would be ambiguous.
-    let (Some(time), None) = (times.next(), times.next()) else {
-        return false;
-    };
-    let near = time
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| time.parse::<i64>().ok())
-        .flatten()
-        .is_some_and(|seconds| {
-            let distance = seconds.abs_diff(now.as_millis().div_euclid(1000));
-            distance <= TOLERANCE_SECS.unsigned_abs()
-        });
-    if !near {
-        return false;
-    }
-    let tags: Vec<Vec<u8>> = parts()
-        .filter_map(|part| part.strip_prefix("v0="))
-        .filter_map(from_hex)
-        .collect();
-    secrets
-        .split(',')
-        .map(str::trim)
-        .filter(|secret| !secret.is_empty())
-        .filter_map(|secret| Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok())
-        .any(|mut mac| {
-            mac.update(time.as_bytes());
-            mac.update(b".");
-            mac.update(body);
-            tags.iter().any(|tag| mac.clone().verify_slice(tag).is_ok())
-        })
+/// Reading it needs no secret and no body. A request without one is refused before a byte of its
+/// body is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// `t` as it stands in the header: these digits are part of the signed text.
+    time: &'a str,
+    /// The `v0` values that have the form of a tag.
+    tags: Vec<[u8; 32]>,
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    // A SHA-256 tag has 32 bytes; anything longer is not worth the work.
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+impl<'a> Claim<'a> {
+    /// Reads the header. `None` if it has not exactly one `t`, a `t` too far from now, or no `v0`
+    /// of 64 lowercase hexadecimal digits.
+    ///
+    /// ElevenLabs' own software kits compare the digits as text, so capitals are refused here, too.
+    #[must_use]
+    pub fn read(header: &'a str, now: UtcTime) -> Option<Self> {
+        let parts = || header.split(',').map(str::trim);
+        let mut times = parts().filter_map(|part| part.strip_prefix("t="));
+        // The signed text is `t` as it stands in the header; two of them would be ambiguous.
+        let (Some(time), None) = (times.next(), times.next()) else {
+            return None;
+        };
+        let is_number = time.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds: i64 = time.parse().ok().filter(|_| is_number)?;
+        let distance = seconds.abs_diff(now.as_millis().div_euclid(1000));
+        if distance > TOLERANCE_SECS.unsigned_abs() {
+            return None;
+        }
+        let tags: Vec<_> = parts()
+            .filter_map(|part| from_hex(part.strip_prefix("v0=")?))
+            .collect();
+        (!tags.is_empty()).then_some(Self { time, tags })
+    }
+
+    /// Whether one of the tags is this body's under one of the secrets.
+    ///
+    /// `secrets` is one secret, or several separated by commas, for rotation. The comparison takes
+    /// the same time wherever the tags differ.
+    #[must_use]
+    pub fn is_valid(&self, body: &[u8], secrets: &str) -> bool {
+        secrets
+            .split(',')
+            .map(str::trim)
+            .filter(|secret| !secret.is_empty())
+            .filter_map(|secret| Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok())
+            .any(|mut mac| {
+                mac.update(self.time.as_bytes());
+                mac.update(b".");
+                mac.update(body);
+                let tags = &mut self.tags.iter();
+                tags.any(|tag| mac.clone().verify_slice(tag).is_ok())
+            })
+    }
+}
+
+/// A tag of SHA-256: 32 bytes as 64 lowercase hexadecimal digits.
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let mut tag = [0; 32];
+    if pairs.len() != tag.len() {
         return None;
     }
-    digits
-        .chunks_exact(2)
-        .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
+    for (byte, [high, low]) in tag.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(tag)
+}
+
+const fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{TOLERANCE_SECS, is_valid};
+    use super::{Claim, TOLERANCE_SECS};
     use crate::model::UtcTime;
 
     const SECRET: &str = "wsec_test_0123456789abcdef";
@@ -78,6 +106,10 @@ mod tests {
 
     fn at(seconds: i64) -> UtcTime {
         UtcTime::from_millis(seconds * 1000).unwrap()
+    }
+
+    fn is_valid(header: &str, body: &[u8], secrets: &str, now: UtcTime) -> bool {
+        Claim::read(header, now).is_some_and(|claim| claim.is_valid(body, secrets))
     }
 
     fn valid(header: &str) -> bool {
@@ -129,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_invalid() {
+    fn form_and_time_are_wrong_before_any_body_is_there() {
         for header in [
             String::new(),
             "t=".to_owned(),
@@ -140,9 +172,21 @@ mod tests {
             format!("t={TIME},t={TIME},v0={EMPTY}"),
             format!("t={TIME},v1={EMPTY}"),
             format!("t={TIME},v0={}", &EMPTY[..62]),
+            format!("t={TIME},v0={}", &EMPTY[..63]),
+            format!("t={TIME},v0={EMPTY}00"),
+            format!("t={TIME},v0={}", EMPTY.to_uppercase()),
+            format!("t={TIME},v0={}g", &EMPTY[..63]),
+            format!("t={},v0={EMPTY}", TIME + TOLERANCE_SECS + 1),
             format!("t=99999999999999999999999,v0={EMPTY}"),
         ] {
-            assert!(!valid(&header), "{header}");
+            assert_eq!(Claim::read(&header, at(TIME)), None, "{header}");
         }
+    }
+
+    #[test]
+    fn a_tag_of_another_body_is_invalid() {
+        let other = "0".repeat(64);
+        assert!(!valid(&format!("t={TIME},v0={other}")));
+        assert!(!valid(&format!("t={},v0={EMPTY}", TIME + 1)));
     }
 }

@@ -8,7 +8,7 @@ use super::record_turn::read_body;
 use super::{Answer, Incoming, Service};
 use crate::elevenlabs::Transport;
 use crate::elevenlabs::event::{Event, EventError};
-use crate::elevenlabs::signature;
+use crate::elevenlabs::signature::Claim;
 use crate::json::into_text;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::ledger::settle::Applied;
@@ -29,19 +29,24 @@ pub(super) struct EventReceived {
 }
 
 impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
-    /// 1. Who may: whoever signs with the secret (401), and nobody while it is not set (503).
-    ///    The signature covers the raw bytes, so it is checked before anything is read (413).
-    /// 2. What came: an event. One that cannot be read, or does not say what it is about, would
-    ///    not become better by a repeat (400).
-    /// 3. Kept, and applied where its call is on record: always 200, because ElevenLabs takes
-    ///    anything else for a failure. A database that did not keep it is one (500).
+    /// 1. Check the signature's header. No secret is set: 503. Its form or its time is wrong: 401,
+    ///    and the body is not read.
+    /// 2. Read the body (413), and check the signature over its raw bytes (401).
+    /// 3. Read the event. One that cannot be read, or does not say what it is about, would not
+    ///    become better by a retry (400).
+    /// 4. Keep it, and apply it if its call is on record: always 200, because ElevenLabs takes
+    ///    anything else for a failure. If the database did not keep it, answer 500.
     pub(super) async fn post_call(&self, incoming: &mut impl Incoming) -> Result<Answer, Problem> {
+        // 1.
         let secrets = config::webhook_secrets(&self.settings)?;
         let header = incoming.header("elevenlabs-signature").unwrap_or_default();
+        let claim = Claim::read(&header, self.runtime.now()).ok_or(Problem::InvalidSignature)?;
+        // 2.
         let body = read_body(incoming, BODY_LIMIT).await?;
-        if !signature::is_valid(&header, &body, &secrets, self.runtime.now()) {
+        if !claim.is_valid(&body, &secrets) {
             return Err(Problem::InvalidSignature);
         }
+        // 3.
         let body = into_text(body).ok_or_else(|| Problem::invalid("The body is not UTF-8."))?;
         let event = Event::parse(&body).map_err(|error| {
             Problem::invalid(match error {
@@ -49,6 +54,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
                 EventError::NoConversation => "The event's data has no conversation_id.",
             })
         })?;
+        // 4.
         let applied = receive_event(&self.store, &self.runtime, &event, &body)
             .await
             .map_err(|cause| Problem::StoreUnavailable {

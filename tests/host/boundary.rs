@@ -181,8 +181,8 @@ fn secrets_are_compared_in_constant_time_only() {
         for (index, line) in lines.iter().enumerate() {
             let reads = ["::api_token(", "::webhook_token(", "::webhook_secrets("];
             if reads.iter().any(|name| line.contains(name)) {
-                // What is read here goes to one of the two in the next lines, and nowhere else.
-                let near = lines[index..].iter().take(5).copied().collect::<String>();
+                // What is read here goes to one of the two in the next lines, and to no other.
+                let near = lines[index..].iter().take(6).copied().collect::<String>();
                 let compared = near.contains("require_bearer(") || near.contains("is_valid(");
                 assert!(compared && !near.contains("=="), "{file}: {near}");
                 handed_over += 1;
