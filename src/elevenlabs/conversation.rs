@@ -2,7 +2,7 @@
 //! is also the `data` of a `post_call_transcription` event.
 
 use super::lenient::{self, Object};
-use crate::model::{Speaker, UtcTime};
+use crate::model::{Speaker, UtcTime, reason};
 
 /// Where a conversation stands, in ElevenLabs' words `initiated`, `in-progress`, `processing`,
 /// `done` and `failed`.
@@ -132,7 +132,7 @@ fn failure(
     let silent = transcript.is_some_and(<[_]>::is_empty)
         && metadata.number("call_duration_secs") == Some(0.0)
         && metadata.number("accepted_time_unix_secs").is_none();
-    let reason = match (result, progress) {
+    let code = match (result, progress) {
         (Some("voicemail"), _) => "voicemail",
         (Some("busy"), _) => "busy",
         (Some("no_answer" | "no-answer"), _) => "no-answer",
@@ -140,12 +140,12 @@ fn failure(
         (Some("failed"), _) | (_, Progress::Failed) => {
             let said = metadata.object("error").text("reason");
             let said = said.or_else(|| metadata.text("termination_reason"));
-            return Some(said.unwrap_or("unknown").to_owned());
+            return Some(reason::cut(said.unwrap_or("unknown")));
         }
         _ if silent => "no-answer",
         _ => return None,
     };
-    Some(reason.to_owned())
+    Some(code.to_owned())
 }
 
 fn met_voicemail(entry: Object<'_>) -> bool {

@@ -2,7 +2,7 @@
 
 use super::conversation::{Report, report};
 use super::lenient::{self, Object};
-use crate::model::UtcTime;
+use crate::model::{UtcTime, reason};
 
 /// The conversation is over and analysed.
 pub const TRANSCRIPTION: &str = "post_call_transcription";
@@ -93,7 +93,7 @@ fn failure(data: Object<'_>, timestamp: i64) -> InitiationFailure {
     // What the telephone provider reported; Twilio's fields are in capitals.
     let provider = data.object("metadata").object("body");
     InitiationFailure {
-        reason: data.text("failure_reason").unwrap_or("unknown").to_owned(),
+        reason: reason::cut(data.text("failure_reason").unwrap_or("unknown")),
         telephony_call_sid: provider
             .text("CallSid")
             .or_else(|| provider.text("call_sid"))

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::lenient::{self, Object};
 use super::{ApiAnswer, Client, Telephony, Transport, TransportError};
 use crate::json::Json;
-use crate::model::{CallSid, Driver, DriverId, Violation};
+use crate::model::{CallSid, Driver, DriverId, Violation, reason};
 
 /// One call for ElevenLabs to place.
 #[derive(Debug, Clone, Copy)]
@@ -150,8 +150,10 @@ fn outcome(answer: Result<ApiAnswer, TransportError>) -> DialOutcome {
         },
         400..=499 => DialOutcome::Rejected {
             status: answer.status,
-            message: error_message(&answer.body)
-                .unwrap_or_else(|| format!("HTTP {}", answer.status)),
+            message: error_message(&answer.body).map_or_else(
+                || format!("HTTP {}", answer.status),
+                |words| reason::cut(&words),
+            ),
         },
         _ => unknown(&format!("HTTP {}", answer.status)),
     }
@@ -169,7 +171,7 @@ fn accepted(status: u16, body: Object<'_>) -> DialOutcome {
         },
         (Some(false), _) => DialOutcome::Rejected {
             status,
-            message: body.text("message").unwrap_or("no reason given").to_owned(),
+            message: reason::cut(body.text("message").unwrap_or("no reason given")),
         },
         _ => DialOutcome::Unknown {
             status: Some(status),

@@ -142,7 +142,8 @@ fn placed_call(placed: Placed) -> PlacedCall {
                 None => reason::OUTCOME_UNKNOWN,
             },
             message: placed.failure.unwrap_or_else(|| {
-                let words = refused.map_or(reason.as_str(), |words| words.trim_start_matches(": "));
+                let words = refused.and_then(|words| words.strip_prefix(": "));
+                let words = words.unwrap_or(reason.as_str());
                 format!("on record as failed: {words}")
             }),
         }

@@ -51,11 +51,19 @@ pub mod reason {
     /// ElevenLabs told no outcome within a day.
     pub const NO_OUTCOME: &str = "no_outcome";
 
-    /// The reason of a refused call: the code, a colon and ElevenLabs' words, at most 500 characters of them.
+    /// How many characters of ElevenLabs' own words are kept as a reason.
+    pub const LONGEST: usize = 500;
+
+    /// ElevenLabs' own words as a reason: the first [`LONGEST`] characters of them.
     #[must_use]
-    pub fn rejected(message: &str) -> String {
-        let message: String = message.chars().take(500).collect();
-        format!("{ELEVENLABS_REJECTED}: {message}")
+    pub fn cut(words: &str) -> String {
+        words.chars().take(LONGEST).collect()
+    }
+
+    /// The reason of a refused call: the code, a colon and ElevenLabs' words, [cut](cut).
+    #[must_use]
+    pub fn rejected(words: &str) -> String {
+        format!("{ELEVENLABS_REJECTED}: {}", cut(words))
     }
 }
 

@@ -14,9 +14,15 @@ struct Table {
     created: &'static str,
     pending: &'static str,
     cleared: &'static str,
-    /// What else is cleared with rows `?1` to `?2` that are older than `?3`.
+    /// Which calls' words are cleared with rows `?1` to `?2` that are older than `?3`.
     also: Option<&'static str>,
 }
+
+/// Clears the words of a call. A reason that is one word in small letters is a code (`busy`,
+/// `outcome_unknown`) and stays; of a refusal its code stays.
+const WORDS_OF_A_CALL: &str = "summary = NULL, failure_reason = CASE \
+    WHEN failure_reason GLOB 'elevenlabs_rejected:*' THEN 'elevenlabs_rejected' \
+    WHEN failure_reason GLOB '*[^a-z_-]*' THEN NULL ELSE failure_reason END";
 
 /// An empty message is one that was cleared: no turn is stored without text.
 const TABLES: [Table; 3] = [
@@ -33,7 +39,7 @@ const TABLES: [Table; 3] = [
         // all later calls.
         created: "created_at",
         pending: "status = 'in_progress' OR failure_reason = 'outcome_unknown'",
-        cleared: "summary = NULL",
+        cleared: WORDS_OF_A_CALL,
         also: None,
     },
     Table {
@@ -41,9 +47,9 @@ const TABLES: [Table; 3] = [
         created: "received_at",
         pending: "0",
         cleared: "payload = NULL",
-        // An event may have brought a summary after its call's row was passed.
+        // An event may have brought words after its call's row was passed.
         also: Some(
-            "UPDATE calls SET summary = NULL WHERE conversation_id IN \
+            "conversation_id IN \
                (SELECT conversation_id FROM elevenlabs_events WHERE id > ?1 AND id <= ?2 \
                   AND datetime(received_at) < datetime(?3))",
         ),
@@ -129,7 +135,8 @@ fn clear(table: &Table, before: UtcTime, from_id: i64, to_id: i64) -> Vec<Statem
         "UPDATE {name} SET {cleared} WHERE id > ?1 AND id <= ?2 \
            AND datetime({created}) < datetime(?3)"
     ))];
-    statements.extend(table.also.map(|sql| rows(sql.to_owned())));
+    let calls = |which| rows(format!("UPDATE calls SET {WORDS_OF_A_CALL} WHERE {which}"));
+    statements.extend(table.also.map(calls));
     statements.push(
         Statement::new(
             "INSERT INTO retention_progress (table_name, cleared_to_id) VALUES (?1, ?2) \
