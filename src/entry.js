@@ -8,7 +8,7 @@ const state = wasm.__worker_init_state();
 /** After a panic the instance cannot be used any more: the next event gets a new one. */
 function renew() {
   if (!state.criticalError) return;
-  console.error('{"event":"wasm_renewed","level":"error"}');
+  console.error('{"level":"error","event":"wasm_renewed"}');
   wasm.__wbg_reset_state();
   state.criticalError = false;
   state.instanceId++;
@@ -16,10 +16,12 @@ function renew() {
 
 function note(error) {
   if (!(error instanceof WebAssembly.RuntimeError)) return;
-  console.error(JSON.stringify({ event: "wasm_trap", level: "error", cause: String(error.stack) }));
+  console.error(JSON.stringify({ level: "error", event: "wasm_trap", cause: String(error.stack) }));
   state.criticalError = true;
 }
 
+// A future is polled in the reaction of a promise, so a trap in it arrives as a rejection that nothing handles.
+addEventListener("unhandledrejection", (event) => note(event.reason));
 addEventListener("error", (event) => note(event.error));
 
 async function handle(context, handler) {

@@ -173,6 +173,15 @@ impl Dev {
             _watchdog: child,
         }
     }
+
+    /// Waits until it takes requests.
+    pub async fn wait_until_ready(&self) {
+        let ready = |lines: &[String]| {
+            let ready = lines.iter().any(|line| line.contains("Ready on"));
+            ready.then_some(())
+        };
+        self.output.wait_for("Ready on", ready).await;
+    }
 }
 
 /// A port nobody listens on.

@@ -51,6 +51,11 @@ static GUARDED: LazyLock<(Ledger, Elsewhere)> = LazyLock::new(|| {
     (Ledger::start(&vars, config), elsewhere)
 });
 
+/// The runtime of all tests.
+pub fn runtime() -> &'static Runtime {
+    &RUNTIME
+}
+
 /// Runs a test, beside others. Each keeps to calls of its own.
 pub fn test(body: impl AsyncFnOnce(&Ledger)) {
     let ledger = &*LEDGER;
@@ -180,13 +185,7 @@ impl Ledger {
         );
         let database = wrangler::database_file(&workspace.path().join("state"));
         let dev = Dev::start(workspace);
-        let ready = |lines: &[String]| {
-            lines
-                .iter()
-                .any(|line| line.contains("Ready on"))
-                .then_some(())
-        };
-        RUNTIME.block_on(dev.output.wait_for("Ready on", ready));
+        RUNTIME.block_on(dev.wait_until_ready());
         simulator.set_worker_url(&dev.url);
         Self {
             http: Http::new(&dev.url),
@@ -276,7 +275,8 @@ impl Ledger {
 /// A mark in every text that the tests themselves send.
 pub const SPOKEN: &str = "quoth";
 
-fn lines_with(lines: &[String], parts: &[&str]) -> Vec<Value> {
+/// Those of these lines of output that are JSON and contain all of this.
+pub fn lines_with(lines: &[String], parts: &[&str]) -> Vec<Value> {
     let found = lines.iter();
     let found = found.filter(|line| parts.iter().all(|part| line.contains(part)));
     found.filter_map(|line| log_line(line)).collect()

@@ -32,5 +32,6 @@ mod refusals;
 mod settling;
 mod story;
 mod surface;
+mod traps;
 mod turns;
 mod unclear;
