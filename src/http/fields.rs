@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::json::{Json, Object};
-use crate::model::{DriverId, DriverIdError, PhoneNumber, Speaker, TimeError, UtcTime};
+use crate::model::{DriverId, DriverIdError, ExactTime, PhoneNumber, Speaker, TimeError, UtcTime};
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::openapi::sketch::{self, Sketch};
@@ -129,6 +129,12 @@ impl<'a> Fields<'a> {
 
     /// A time that must be there.
     pub fn required_time(&self, name: &str, faults: &mut Faults) -> Option<UtcTime> {
+        self.required_exact_time(name, faults)
+            .map(ExactTime::to_millis)
+    }
+
+    /// A time that must be there, as finely as it is written.
+    pub fn required_exact_time(&self, name: &str, faults: &mut Faults) -> Option<ExactTime> {
         describe!(faults, self, name, sketch::Kind::RequiredTime);
         let text = self.required_text(name, faults)?;
         self.as_time(name, text, faults)
@@ -138,7 +144,7 @@ impl<'a> Fields<'a> {
     pub fn time(&self, name: &str, faults: &mut Faults) -> Option<UtcTime> {
         describe!(faults, self, name, sketch::Kind::Time);
         let text = self.text(name, faults)?;
-        self.as_time(name, text, faults)
+        self.as_time(name, text, faults).map(ExactTime::to_millis)
     }
 
     /// A telephone number that must be there.
@@ -224,8 +230,8 @@ impl<'a> Fields<'a> {
         text
     }
 
-    fn as_time(&self, name: &str, text: &str, faults: &mut Faults) -> Option<UtcTime> {
-        UtcTime::parse(text)
+    fn as_time(&self, name: &str, text: &str, faults: &mut Faults) -> Option<ExactTime> {
+        ExactTime::parse(text)
             .map_err(|error: TimeError| self.fault(name, error, faults))
             .ok()
     }

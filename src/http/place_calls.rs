@@ -12,7 +12,7 @@ use super::{Answer, Incoming, Service, auth, json};
 use crate::elevenlabs::{Client, Transport};
 use crate::json::{Json, mended};
 use crate::ledger::place_calls::{PlaceError, Placed, place_calls};
-use crate::model::{CallSid, CallStatus, Driver, DriverId, UtcTime, Violation, reason};
+use crate::model::{CallSid, CallStatus, Driver, DriverId, ExactTime, UtcTime, Violation, reason};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
 use crate::store::Database;
@@ -25,7 +25,7 @@ pub const MAX_DRIVERS: usize = 20;
 /// A request to place calls.
 #[derive(Debug)]
 pub(super) struct PlaceCalls {
-    timestamp: UtcTime,
+    timestamp: ExactTime,
     drivers: Vec<Driver>,
 }
 
@@ -100,7 +100,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         )
         .await
         .map_err(|error: PlaceError| Problem::CallNotRecorded(error.to_string()))?;
-        Ok(answer(request.timestamp, placed))
+        Ok(answer(request.timestamp.to_millis(), placed))
     }
 }
 
@@ -166,7 +166,7 @@ fn parse(body: &Json<'_>) -> Result<PlaceCalls, Problem> {
 
 pub(super) fn request(body: &Json<'_>, faults: &mut Faults) -> Option<PlaceCalls> {
     let fields = Fields::of(body, String::new(), faults)?;
-    let timestamp = fields.required_time("timestamp", faults);
+    let timestamp = fields.required_exact_time("timestamp", faults);
     let items = fields.required_list("drivers", MAX_DRIVERS, faults)?;
     let mut drivers = Vec::with_capacity(items.len());
     let mut seen: HashMap<DriverId, usize> = HashMap::new();

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 
 use super::settle::{WAITING_PER_REQUEST, apply_waiting, relink};
 use crate::elevenlabs::{Client, DialOutcome, OutboundCall, Transport};
-use crate::model::{CallSid, CallStatus, Driver, UtcTime, reason};
+use crate::model::{CallSid, CallStatus, Driver, ExactTime, reason};
 use crate::platform::config::Placing;
 use crate::platform::log::{Level, Line};
 use crate::platform::{RandomUnavailable, Runtime};
@@ -64,7 +64,7 @@ pub async fn place_calls<D: Database, R: Runtime, T: Transport>(
     runtime: &R,
     elevenlabs: &Client<T>,
     settings: &Placing,
-    requested_at: UtcTime,
+    requested_at: ExactTime,
     drivers: &[Driver],
 ) -> Result<Vec<Placed>, PlaceError> {
     let dial_token = dial_token(runtime).map_err(PlaceError::NoToken)?;

@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde::Serialize;
 
-use super::{DriverId, UtcTime};
+use super::{DriverId, ExactTime};
 
 /// The name of one call attempt, unique for ever: `EL_{driver}_{time}`.
 ///
@@ -18,7 +18,7 @@ pub struct CallSid(String);
 impl CallSid {
     /// The name of the call that a request of this time places to this driver.
     #[must_use]
-    pub fn new(driver: DriverId, requested_at: UtcTime) -> Self {
+    pub fn new(driver: DriverId, requested_at: ExactTime) -> Self {
         Self(format!("EL_{driver}_{}", requested_at.to_call_sid_form()))
     }
 
@@ -44,10 +44,11 @@ impl fmt::Display for CallSid {
 #[cfg(test)]
 mod tests {
     use super::CallSid;
-    use crate::model::{DriverId, UtcTime};
+    use crate::model::{DriverId, ExactTime};
 
     fn sid(time: &str) -> String {
-        CallSid::new(DriverId::new(12345).unwrap(), UtcTime::parse(time).unwrap()).to_string()
+        let time = ExactTime::parse(time).unwrap();
+        CallSid::new(DriverId::new(12345).unwrap(), time).to_string()
     }
 
     #[test]

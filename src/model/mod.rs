@@ -17,5 +17,5 @@ pub use call::{Call, CallStatus, reason};
 pub use call_sid::CallSid;
 pub use driver::{Driver, DriverId, DriverIdError, Violation};
 pub use phone::{PhoneNumber, PhoneNumberError};
-pub use time::{StoredTime, TimeError, UtcTime};
+pub use time::{ExactTime, StoredTime, TimeError, UtcTime};
 pub use turn::{NewTurn, Speaker, Turn};

@@ -5,12 +5,18 @@ use core::fmt;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Timelike, Utc};
 use serde::{Serialize, Serializer};
 
-/// A point in time in UTC, years 0000 to 9999.
+/// A point in time in UTC, years 0000 to 9999, in whole milliseconds.
 ///
 /// Displayed, stored and serialised as RFC 3339 with milliseconds and `Z`
-/// (`2025-11-21T10:30:05.000Z`), so that text order is time order.
+/// (`2025-11-21T10:30:05.000Z`), so that text order is time order. A finer time is cut when it is
+/// read, so two values are equal exactly when they are stored as the same text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcTime(DateTime<Utc>);
+
+/// A point in time in UTC, years 0000 to 9999, as finely as it was written. Only the name of a
+/// call needs that: two requests within one millisecond are two calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExactTime(DateTime<Utc>);
 
 /// Why a text is not a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +36,7 @@ impl fmt::Display for TimeError {
     }
 }
 
-impl UtcTime {
-    /// 1970-01-01T00:00:00Z.
-    pub const EPOCH: Self = Self(DateTime::UNIX_EPOCH);
-
+impl ExactTime {
     /// Reads RFC 3339 with any offset; a time without an offset is taken as UTC.
     ///
     /// A leap second (`:60`) becomes the first instant of the next minute, the way Unix time
@@ -53,13 +56,47 @@ impl UtcTime {
             time.with_nanosecond(nanos - 1_000_000_000)
                 .and_then(|time| time.checked_add_signed(TimeDelta::seconds(1)))
         };
-        time.and_then(Self::in_range).ok_or(TimeError::OutOfRange)
+        time.filter(is_in_range)
+            .map(Self)
+            .ok_or(TimeError::OutOfRange)
+    }
+
+    /// The time in whole milliseconds: what is finer is cut.
+    #[must_use]
+    pub fn to_millis(self) -> UtcTime {
+        let nanos = self.0.nanosecond();
+        UtcTime(
+            self.0
+                .with_nanosecond(nanos - nanos % 1_000_000)
+                .unwrap_or(self.0),
+        )
+    }
+
+    /// UTC to the second, with a fraction only when there is one: the form inside a `call_sid`.
+    #[must_use]
+    pub fn to_call_sid_form(self) -> String {
+        self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    }
+}
+
+impl UtcTime {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(DateTime::UNIX_EPOCH);
+
+    /// Reads what [`ExactTime::parse`] reads, and cuts what is finer than a millisecond.
+    ///
+    /// # Errors
+    /// [`TimeError`] when the text is no such time or its UTC year has not four digits.
+    pub fn parse(text: &str) -> Result<Self, TimeError> {
+        ExactTime::parse(text).map(ExactTime::to_millis)
     }
 
     /// The instant this many milliseconds after 1970-01-01T00:00:00Z, or `None` out of range.
     #[must_use]
     pub fn from_millis(millis: i64) -> Option<Self> {
-        DateTime::from_timestamp_millis(millis).and_then(Self::in_range)
+        DateTime::from_timestamp_millis(millis)
+            .filter(is_in_range)
+            .map(Self)
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -76,20 +113,12 @@ impl UtcTime {
         let moved = self.as_millis().saturating_add(millis).clamp(FIRST, LAST);
         Self::from_millis(moved).unwrap_or(self)
     }
+}
 
-    /// UTC to the second, with a fraction only when there is one: the form inside a `call_sid`.
-    #[must_use]
-    pub fn to_call_sid_form(self) -> String {
-        self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true)
-    }
-
-    fn in_range(time: DateTime<Utc>) -> Option<Self> {
-        const FIRST: i64 = -62_167_219_200; // 0000-01-01T00:00:00Z
-        const END: i64 = 253_402_300_800; // 10000-01-01T00:00:00Z
-        (FIRST..END)
-            .contains(&time.timestamp())
-            .then_some(Self(time))
-    }
+fn is_in_range(time: &DateTime<Utc>) -> bool {
+    const FIRST: i64 = -62_167_219_200; // 0000-01-01T00:00:00Z
+    const END: i64 = 253_402_300_800; // 10000-01-01T00:00:00Z
+    (FIRST..END).contains(&time.timestamp())
 }
 
 impl fmt::Display for UtcTime {
@@ -171,7 +200,32 @@ impl Serialize for StoredTime {
 
 #[cfg(test)]
 mod tests {
-    use super::{StoredTime, TimeError, UtcTime};
+    use super::{ExactTime, StoredTime, TimeError, UtcTime};
+
+    #[test]
+    fn times_within_one_millisecond_are_one_time_but_not_one_call_sid() {
+        let texts = [
+            "2025-11-21T10:30:05.123Z",
+            "2025-11-21T10:30:05.123001Z",
+            "2025-11-21T10:30:05.123999999Z",
+        ];
+        let times = texts.map(|text| UtcTime::parse(text).unwrap());
+        assert!(times.iter().all(|time| *time == times[0]), "{times:?}");
+        assert_eq!(times[0].as_millis() % 1000, 123);
+        for text in texts {
+            let exact = ExactTime::parse(text).unwrap();
+            assert_eq!(
+                (exact.to_call_sid_form(), exact.to_millis()),
+                (text.to_owned(), times[0])
+            );
+        }
+        // Before 1970 as well.
+        let early = UtcTime::parse("1969-12-31T23:59:59.9999Z").unwrap();
+        assert_eq!(
+            (early.as_millis(), early.to_string().as_str()),
+            (-1, "1969-12-31T23:59:59.999Z")
+        );
+    }
 
     #[test]
     fn any_offset_becomes_utc_with_milliseconds() {
@@ -251,7 +305,7 @@ mod tests {
             ("2025-11-21T10:30:00.5Z", "2025-11-21T10:30:00.500Z"),
             ("2025-11-21T10:30:00.123456Z", "2025-11-21T10:30:00.123456Z"),
         ] {
-            assert_eq!(UtcTime::parse(given).unwrap().to_call_sid_form(), form);
+            assert_eq!(ExactTime::parse(given).unwrap().to_call_sid_form(), form);
         }
     }
 }

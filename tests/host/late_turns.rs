@@ -140,6 +140,25 @@ async fn the_same_late_turn_ten_times_at_once_is_one_turn() {
 }
 
 #[tokio::test]
+async fn a_late_turn_with_microseconds_that_comes_twice_at_once_is_one_turn() {
+    for (fraction, stored) in [("123456", "123"), ("0000001", "000"), ("999999999", "999")] {
+        // The second copy comes at each moment of the first one's way.
+        for yields in 0..8 {
+            let world = settled().await;
+            let turn = json!({ "call_sid": sid(7), "speaker": "user", "message": "Perhaps.",
+                "timestamp": format!("2025-11-21T10:30:05.{fraction}Z") });
+            let copies = [0, yields].map(|yields| after(yields, world.post(TURN, &turn)));
+            let replies = join_all(copies).await;
+            assert_eq!(replies[0].body, replies[1].body, "{fraction}, {yields}");
+            let turns = world.turns(7).await;
+            assert_eq!(turns.len(), 5, "{turns:?}");
+            let said_at = format!("2025-11-21T10:30:05.{stored}Z");
+            assert_eq!(turns[2]["timestamp"], said_at);
+        }
+    }
+}
+
+#[tokio::test]
 async fn different_late_turns_at_once_are_all_stored_without_gap() {
     let world = settled().await;
     let late: Vec<_> = (0..6).map(|n| (n, format!("D:late {n}"))).collect();

@@ -1,6 +1,6 @@
 //! Names of calls, in bodies and in paths.
 
-use call_ledger::model::{CallSid, DriverId, UtcTime};
+use call_ledger::model::{CallSid, DriverId, ExactTime};
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 use proptest::prop_oneof;
@@ -19,7 +19,7 @@ fn the_name_of_a_call_is_its_driver_and_its_instant() {
         Cost::Parser,
         &(ids, times::valid()),
         |(id, (text, instant))| {
-            let Ok(time) = UtcTime::parse(&text) else {
+            let Ok(time) = ExactTime::parse(&text) else {
                 return assert!(!(FIRST..END).contains(&instant.0));
             };
             let name = CallSid::new(DriverId::new(id).unwrap(), time).to_string();

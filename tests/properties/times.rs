@@ -1,6 +1,6 @@
 //! Times.
 
-use call_ledger::model::UtcTime;
+use call_ledger::model::{ExactTime, UtcTime};
 use proptest::prelude::{Just, Strategy, any};
 use proptest::prop_oneof;
 use proptest::sample::select;
@@ -92,12 +92,14 @@ fn chrono_and_the_calendar_by_hand_agree() {
 #[test]
 fn the_order_of_texts_is_the_order_of_time() {
     hold(Cost::Parser, &(valid(), valid()), |(one, other)| {
-        let (Ok(first), Ok(second)) = (UtcTime::parse(&one.0), UtcTime::parse(&other.0)) else {
+        let (Ok(first), Ok(second)) = (ExactTime::parse(&one.0), ExactTime::parse(&other.0)) else {
             return;
         };
         assert_eq!(first.cmp(&second), one.1.cmp(&other.1));
+        let (first, second) = (first.to_millis(), second.to_millis());
         let by_text = first.to_string().cmp(&second.to_string());
         assert_eq!(by_text, first.as_millis().cmp(&second.as_millis()));
+        assert_eq!(by_text, first.cmp(&second));
     });
 }
 

@@ -22,11 +22,17 @@ pub fn play(world: &Shared, conversation: Rc<Conversation>) {
         }
         let said_after = u64::try_from(said.offset_ms).unwrap();
         let copies = 1 + executor.below(3) / 2;
+        let timestamp = time(conversation.started_at + said.offset_ms + skew).to_string();
+        // ElevenLabs' own clock (`system__time_utc`) counts microseconds.
+        let timestamp = match executor.below(2) {
+            0 => timestamp,
+            _ => timestamp.replace('Z', &format!("{:03}Z", executor.below(1_000))),
+        };
         for _ in 0..copies {
             let turn = Turn {
                 conversation: conversation.clone(),
                 said: said.clone(),
-                timestamp: time(conversation.started_at + said.offset_ms + skew).to_string(),
+                timestamp: timestamp.clone(),
                 names_conversation,
             };
             let wait = match executor.below(8) {

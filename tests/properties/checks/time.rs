@@ -1,6 +1,6 @@
 //! Times. The calendar here is computed by hand, so that it is not chrono compared with itself.
 
-use call_ledger::model::{StoredTime, TimeError, UtcTime};
+use call_ledger::model::{ExactTime, StoredTime, TimeError, UtcTime};
 
 /// 0000-01-01T00:00:00Z and 10000-01-01T00:00:00Z in Unix seconds.
 pub const FIRST: i64 = -62_167_219_200;
@@ -149,8 +149,11 @@ pub fn check_text(text: &str) -> Option<UtcTime> {
     assert_eq!(again.map(UtcTime::as_millis), Ok(millis), "{form}");
     assert_eq!(again.map(|time| time.to_string()), Ok(form));
     assert_eq!(again.ok(), UtcTime::from_millis(millis));
-    let exact = time.to_call_sid_form();
-    assert_eq!(exact, in_a_call_sid((seconds, nanos)), "{text:?}");
-    assert_eq!(UtcTime::parse(&exact), Ok(time));
+    let exact = ExactTime::parse(text);
+    let name = exact.map(ExactTime::to_call_sid_form);
+    let name = name.unwrap_or_else(|error| panic!("{text:?} is refused: {error}"));
+    assert_eq!(name, in_a_call_sid((seconds, nanos)), "{text:?}");
+    assert_eq!(ExactTime::parse(&name), exact);
+    assert_eq!(exact.map(ExactTime::to_millis), Ok(time));
     Some(time)
 }
