@@ -29,7 +29,8 @@ help:
 	@echo 'make mutants      plant bugs, one after the other, and see the simulation find each'
 	@echo 'make load         fleets, crashes, and a comparison of every record'
 	@echo '                    [MINUTES=10] [FLEETS=12] [CALLS=6] [READS=10] [CRASHES=n] [SEED=1] [SABOTAGE=…]'
-	@echo 'make bench        the built worker against two others, with a picture in docs/ [QUICK=1] [ROUNDS=9]'
+	@echo 'make bench        the built worker against others; with WRITE=1 the documents get its tables'
+	@echo '                    [ROUNDS=9] [QUICK=1] [WRITE=1]'
 	@echo 'make supply-chain dependencies: licences, sources, pins, nothing unused [ADVISORIES=required|skip]'
 	@echo 'make tail         follow the log of a deployed worker [ENV=…] [LEVEL=error] [CALL=EL_…]'
 	@echo 'make migrate      apply the migrations to the local database'
@@ -137,7 +138,7 @@ load: build
 	  $(if $(SEED),--seed $(SEED)) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
 
 bench: build
-	@node bench/run.mjs $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds=$(ROUNDS))
+	@node bench/run.mjs $(if $(filter 1,$(WRITE)),--write) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds=$(ROUNDS))
 
 migrate: setup
 	@$(TOOLS) migrate

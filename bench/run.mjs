@@ -1,11 +1,11 @@
 // make bench: the built worker beside the least JavaScript worker that does the same (workers/floor.js) and beside the
 // specification taken literally (workers/literal.js). docs/performance.md says what is measured and how.
 //
-//   node bench/run.mjs [--quick] [--rounds=N] [--only=near,far,…] [--build=DIR] [--out=DIR] [--logs]
+//   node bench/run.mjs [--write] [--quick] [--rounds=N] [--only=near,far,…] [--build=DIR] [--out=DIR] [--logs]
 //
-// Writes bench/results.md, bench/results.json, docs/performance.svg and the results' part of docs/performance.md and README.md;
-// with --out everything goes to that folder instead, the two pages are left alone. --logs is for looking into a failure: what
-// the workers log then comes along with it.
+// Prints the tables, and writes them into bench/results.md and bench/results.json, which are not tracked. With --write it also
+// writes docs/performance.svg and the results' part of docs/performance.md and README.md. With --out everything goes to that
+// folder instead. --logs is for looking into a failure: what the workers log then comes along with it.
 import { fork } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync, mkdirSync } from "node:fs";
 import { cpus, totalmem, type as osType, release } from "node:os";
@@ -18,6 +18,7 @@ import { startElevenLabs } from "./elevenlabs.mjs";
 import { size, startup } from "./startup.mjs";
 import { median, report, summary } from "./report.mjs";
 import { picture } from "./picture.mjs";
+import { outputs } from "./outputs.mjs";
 
 const options = Object.fromEntries(
   process.argv.slice(2).map((text) => {
@@ -44,7 +45,8 @@ if (!existsSync(join(BUILD, "index_bg.wasm"))) {
 // Read before anything is measured, so that a page without a place for the results is noticed at once.
 const BEGIN = "<!-- results: written by make bench -->";
 const END = "<!-- end of results -->";
-const PAGES = options.out || ONLY ? [] : ["docs/performance.md", "README.md"].map(page);
+const OUTPUTS = outputs({ write: options.write === true, quick: QUICK, only: ONLY, out: options.out });
+const PAGES = OUTPUTS.pages.map(page);
 function page(name) {
   const path = join(ROOT, name);
   const text = readFileSync(path, "utf8");
@@ -447,15 +449,14 @@ try {
 }
 
 const { markdown, passed } = report(results);
-const out = options.out ? resolve(options.out) : undefined;
-const at = (folder, file) => {
-  const path = join(out ?? join(ROOT, folder), file);
+const file = (...names) => {
+  const path = resolve(ROOT, ...names);
   mkdirSync(join(path, ".."), { recursive: true });
   return path;
 };
-writeFileSync(at("bench", "results.md"), `# Measured\n\n${markdown}`);
-writeFileSync(at("bench", "results.json"), `${JSON.stringify(results, null, 1)}\n`);
-if (!ONLY) writeFileSync(at("docs", "performance.svg"), picture(results));
+writeFileSync(file(OUTPUTS.tables, "results.md"), `# Measured\n\n${markdown}`);
+writeFileSync(file(OUTPUTS.tables, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
+if (OUTPUTS.picture) writeFileSync(file(OUTPUTS.picture), picture(results));
 for (const [n, { path, head, tail }] of PAGES.entries()) {
   const at = n ? "docs/performance.svg" : "performance.svg";
   const tables = (n ? summary(results) : markdown).replace(/^## /gm, "### ");
