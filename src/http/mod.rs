@@ -59,9 +59,10 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         let started = self.runtime.now();
         let request_id = self.request_id(incoming);
         let (route, result) = self.route(incoming).await;
-        let (mut answer, cause) = match result {
-            Ok(answer) => (answer, None),
-            Err(problem) => (problem.to_answer(), problem.cause()),
+        let line = Line::new("request");
+        let (mut answer, line) = match result {
+            Ok(answer) => (answer, line),
+            Err(problem) => (problem.to_answer(), problem.log(line)),
         };
         let level = if answer.status >= 500 {
             Level::Error
@@ -80,8 +81,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             conversation_id: answer.about.conversation_id.take(),
             driver_id: answer.about.driver_id,
             code: answer.about.code.map(str::to_owned),
-            cause,
-            ..Line::new("request")
+            ..line
         };
         self.runtime.log(&line.with_usage(usage));
         let timing = format!("db;dur={}, total;dur={millis}", usage.millis);

@@ -11,7 +11,7 @@ use super::record_turn::read_body;
 use super::{Answer, Incoming, Service, auth, json};
 use crate::elevenlabs::{Client, Transport};
 use crate::json::{Json, mended};
-use crate::ledger::place_calls::{PlaceError, Placed, place_calls};
+use crate::ledger::place_calls::{Placed, place_calls};
 use crate::model::{CallSid, CallStatus, Driver, DriverId, ExactTime, UtcTime, Violation, reason};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
@@ -99,7 +99,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             &request.drivers,
         )
         .await
-        .map_err(|error: PlaceError| Problem::CallNotRecorded(error.to_string()))?;
+        .map_err(Problem::CallNotRecorded)?;
         Ok(answer(request.timestamp.to_millis(), placed))
     }
 }

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::answer::{About, Answer};
 use super::fields::Fault;
+use crate::ledger::place_calls::PlaceError;
 use crate::platform::config::NotConfigured;
+use crate::platform::log::Line;
 use crate::store::DatabaseError;
 
 /// What went wrong with a request.
@@ -41,7 +43,7 @@ pub enum Problem {
     /// The body is longer than so many bytes.
     PayloadTooLarge(usize),
     /// The calls could not be recorded; nothing was dialled.
-    CallNotRecorded(String),
+    CallNotRecorded(PlaceError),
     /// The database did not do its part.
     StoreUnavailable {
         /// The call it was about.
@@ -200,17 +202,20 @@ impl Problem {
         }
     }
 
-    /// What the people who run the service need to know, for the log.
+    /// The line with what only the people who run the service may know: the cause, and what the
+    /// database was doing.
     #[must_use]
-    pub fn cause(&self) -> Option<String> {
-        match self {
-            Self::StoreUnavailable { cause, .. } | Self::Unhealthy(cause) => {
-                Some(cause.to_string())
-            }
-            Self::CallNotRecorded(cause) => Some(cause.clone()),
-            Self::NotConfigured(missing) => Some(missing.to_string()),
-            _ => None,
-        }
+    pub fn log(&self, line: Line) -> Line {
+        let cause = match self {
+            Self::StoreUnavailable { cause, .. }
+            | Self::Unhealthy(cause)
+            | Self::CallNotRecorded(PlaceError::NotRecorded(cause)) => return cause.log(line),
+            Self::CallNotRecorded(PlaceError::NoToken(cause)) => cause.to_string(),
+            Self::NotConfigured(missing) => missing.to_string(),
+            _ => return line,
+        };
+        let cause = Some(cause);
+        Line { cause, ..line }
     }
 
     /// The response.

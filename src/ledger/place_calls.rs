@@ -1,7 +1,5 @@
 //! Placing calls: on record first, then dialled, at most once.
 
-use core::fmt;
-
 use futures_util::{StreamExt, stream};
 
 use super::settle::{WAITING_PER_REQUEST, apply_waiting, relink};
@@ -36,15 +34,6 @@ pub enum PlaceError {
     NotRecorded(DatabaseError),
     /// There were no random numbers for a dial token.
     NoToken(RandomUnavailable),
-}
-
-impl fmt::Display for PlaceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotRecorded(error) => error.fmt(f),
-            Self::NoToken(error) => error.fmt(f),
-        }
-    }
 }
 
 /// Places a call to each driver and tells, in their order, what became of it.
@@ -154,13 +143,10 @@ impl<D: Database, R: Runtime, T: Transport> Desk<'_, D, R, T> {
             Err(error) => {
                 // The row stays as it is, in progress without a conversation; the reconciler
                 // finds out. The caller hears what is known: the answer was not written down.
-                let level = Level::Error;
-                let cause = Some(error.to_string());
                 let line = line("answer_not_recorded", driver_id, &state);
                 self.runtime.log(&Line {
-                    level,
-                    cause,
-                    ..line
+                    level: Level::Error,
+                    ..error.log(line)
                 });
                 Placed {
                     driver_id,

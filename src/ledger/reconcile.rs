@@ -90,7 +90,7 @@ pub async fn reconcile<D: Database, R: Runtime, T: Transport>(
         Err(Stop::Store(error)) => {
             line.level = Level::Error;
             line.code = Some("store_unavailable".to_owned());
-            line.cause = Some(error.to_string());
+            line = error.log(line);
         }
         Err(Stop::ElevenLabs(no_answer)) => {
             line.level = Level::Error;

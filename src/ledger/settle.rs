@@ -123,8 +123,7 @@ pub async fn receive_event<D: Database, R: Runtime>(
                 level: Level::Error,
                 conversation_id: Some(event.conversation_id.clone()),
                 code: Some("event_waits".to_owned()),
-                cause: Some(error.to_string()),
-                ..Line::new("event_not_applied")
+                ..error.log(Line::new("event_not_applied"))
             });
             Ok(Applied::Kept)
         }
@@ -370,8 +369,7 @@ pub async fn apply_waiting<D: Database, R: Runtime>(
                 level: Level::Error,
                 conversation_id: Some(conversation_id.to_owned()),
                 code: Some("event_waits".to_owned()),
-                cause: Some(error.to_string()),
-                ..Line::new("event_not_applied")
+                ..error.log(Line::new("event_not_applied"))
             });
         }
     }

@@ -8,7 +8,6 @@ use core::fmt::Write;
 use serde::Serialize;
 
 use super::printable::is_unseen;
-use crate::store::Usage;
 
 /// How loud a line is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -52,6 +51,9 @@ pub struct Line {
     /// The stable code of what went wrong, or of what became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// The operation of the store that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<&'static str>,
     /// The cause, for the people who run the service; never in an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
@@ -73,9 +75,29 @@ pub struct Line {
     /// Rows the database wrote, as it bills them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db_rows_written: Option<u64>,
+    /// Milliseconds spent waiting for the database, pauses before repeats aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub db_ms: Option<u64>,
     /// Calls of the database that were repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db_retries: Option<u32>,
+}
+
+/// What the database was asked since a store was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Times the database was called, repeats included.
+    pub round_trips: u32,
+    /// Statements sent in those calls; the platform limits them per invocation.
+    pub statements: u32,
+    /// Rows read, as billed.
+    pub rows_read: u64,
+    /// Rows written, as billed.
+    pub rows_written: u64,
+    /// Calls that were repeats after a transient error.
+    pub retries: u32,
+    /// Milliseconds spent waiting for the database, pauses before repeats aside.
+    pub millis: u64,
 }
 
 /// What a run of the reconciler did, as log fields.
@@ -108,6 +130,7 @@ impl Line {
             db_round_trips: Some(usage.round_trips),
             db_rows_read: Some(usage.rows_read),
             db_rows_written: Some(usage.rows_written),
+            db_ms: Some(usage.millis),
             db_retries: Some(usage.retries),
             ..self
         }

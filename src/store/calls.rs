@@ -85,12 +85,14 @@ impl<D: Database, R: Runtime> Store<D, R> {
         dial_token: &str,
         now: UtcTime,
     ) -> Result<Vec<CallState>, DatabaseError> {
+        let operation = "create_call_with_call_sid";
+        let failed = |message: String| DatabaseError::new(message).during(operation);
         let list: Vec<_> = calls
             .iter()
             .map(|call| (&call.call_sid, call.driver_id))
             .collect();
         let list = serde_json::to_string(&list)
-            .map_err(|error| DatabaseError::new(format!("calls as JSON: {error}")))?;
+            .map_err(|error| failed(format!("calls as JSON: {error}")))?;
         let insert = Statement::new(
             "INSERT INTO calls (call_sid, driver_id, call_start_time, status, dial_token, created_at, updated_at) \
              SELECT json_extract(j.value, '$[0]'), json_extract(j.value, '$[1]'), ?2, 'in_progress', ?3, ?2, ?2 \
@@ -108,7 +110,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         )
         .bind(list)
         .bind(dial_token);
-        let results = self.run(&[insert, select]).await?;
+        let results = self.run(operation, &[insert, select]).await?;
         let recorded: Vec<CallState> = match results.get(1) {
             Some(rows) => rows.rows()?,
             None => Vec::new(),
@@ -116,7 +118,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         if recorded.len() == calls.len() {
             Ok(recorded)
         } else {
-            Err(DatabaseError::new(format!(
+            Err(failed(format!(
                 "{} of {} calls are on record",
                 recorded.len(),
                 calls.len()
@@ -153,11 +155,14 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(conversation_id)
         .bind(telephony_call_sid)
         .bind(now);
-        let results = self.run(&[update, any_waiting(conversation_id)]).await?;
+        let operation = "update_conversation_id";
+        let results = self
+            .run(operation, &[update, any_waiting(conversation_id)])
+            .await?;
         let [state, waiting] = results.as_slice() else {
             return Err(DatabaseError::new("the database answered without a result"));
         };
-        Ok((only_state(state.rows()?)?, waiting.has_rows()))
+        Ok((only_state(operation, state.rows()?)?, waiting.has_rows()))
     }
 
     /// Puts the conversation that ElevenLabs named for a call in the place of one that was only
@@ -200,7 +205,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
                 .bind(call_sid.as_str())
                 .bind(conversation_id),
         ];
-        let results = self.run(&statements).await?;
+        let results = self.run("relink", &statements).await?;
         Ok(results.last().is_some_and(ResultSet::has_rows))
     }
 
@@ -234,12 +239,13 @@ impl<D: Database, R: Runtime> Store<D, R> {
         )
         .bind(call_sid.as_str())
         .bind(dial_token);
-        let results = self.run(&[update, select]).await?;
+        let operation = "update_status_by_call_sid";
+        let results = self.run(operation, &[update, select]).await?;
         let states: Vec<CallState> = match results.get(1) {
             Some(rows) => rows.rows()?,
             None => Vec::new(),
         };
-        only_state(states)
+        only_state(operation, states)
     }
 
     /// One call, or `None` when it is not on record. One round trip.
@@ -251,12 +257,16 @@ impl<D: Database, R: Runtime> Store<D, R> {
             "SELECT {CALL_COLUMNS} FROM calls c WHERE c.call_sid = ?1"
         ))
         .bind(call_sid.as_str());
-        Ok(self.run_one(select).await?.rows()?.pop())
+        Ok(self.run_one("get_by_call_sid", select).await?.rows()?.pop())
     }
 }
 
-fn only_state(mut states: Vec<CallState>) -> Result<CallState, DatabaseError> {
-    states
-        .pop()
-        .ok_or_else(|| DatabaseError::new("the call's row is not the one this dial recorded"))
+fn only_state(
+    operation: &'static str,
+    mut states: Vec<CallState>,
+) -> Result<CallState, DatabaseError> {
+    states.pop().ok_or_else(|| {
+        let message = "the call's row is not the one this dial recorded";
+        DatabaseError::new(message).during(operation)
+    })
 }

@@ -93,6 +93,7 @@ fn result_set(result: &D1Result) -> Result<ResultSet, JsValue> {
         rows,
         rows_read: count(&meta, "rows_read"),
         rows_written: count(&meta, "rows_written"),
+        operation: None,
     })
 }
 

@@ -5,6 +5,7 @@ use core::future::Future;
 use std::borrow::Cow;
 
 use super::row::{FromRow, Row};
+use crate::platform::log::Line;
 
 /// One SQL statement with its parameters `?1`, `?2`, …
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,8 @@ pub struct ResultSet {
     pub rows_read: u64,
     /// Rows the database wrote for it, indexes included, as it bills them.
     pub rows_written: u64,
+    /// The operation it belongs to, for errors about its rows. The store sets it.
+    pub operation: Option<&'static str>,
 }
 
 impl ResultSet {
@@ -99,8 +102,12 @@ impl ResultSet {
         if !self.has_rows() {
             return Ok(Vec::new());
         }
-        let mut rows = Row::all(&self.rows)?;
-        rows.iter_mut().map(T::from_row).collect()
+        let read =
+            Row::all(&self.rows).and_then(|mut rows| rows.iter_mut().map(T::from_row).collect());
+        read.map_err(|error: DatabaseError| match self.operation {
+            Some(operation) => error.during(operation),
+            None => error,
+        })
     }
 }
 
@@ -108,6 +115,8 @@ impl ResultSet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseError {
     message: String,
+    /// The method of the store that failed, such as `save_transcription`.
+    operation: Option<&'static str>,
 }
 
 impl DatabaseError {
@@ -115,6 +124,26 @@ impl DatabaseError {
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
+            operation: None,
+        }
+    }
+
+    /// The error with the operation that failed, unless it names one already.
+    #[must_use]
+    pub fn during(self, operation: &'static str) -> Self {
+        Self {
+            operation: self.operation.or(Some(operation)),
+            ..self
+        }
+    }
+
+    /// The line with the operation that failed, and why.
+    #[must_use]
+    pub fn log(&self, line: Line) -> Line {
+        Line {
+            operation: self.operation,
+            cause: Some(self.message.clone()),
+            ..line
         }
     }
 

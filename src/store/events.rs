@@ -81,7 +81,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         ))
         .bind(conversation_id)
         .bind(limit);
-        let rows: Vec<Payload> = self.run_one(select).await?.rows()?;
+        let rows: Vec<Payload> = self.run_one("waiting_events", select).await?.rows()?;
         Ok(rows.into_iter().map(|row| (row.id, row.payload)).collect())
     }
 
@@ -91,7 +91,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     /// [`DatabaseError`] after the retries.
     pub async fn event_outcome(&self, id: i64) -> Result<Option<String>, DatabaseError> {
         let select = Statement::new("SELECT outcome FROM elevenlabs_events WHERE id = ?1").bind(id);
-        let mut rows: Vec<Outcome> = self.run_one(select).await?.rows()?;
+        let mut rows: Vec<Outcome> = self.run_one("event_outcome", select).await?.rows()?;
         Ok(rows.pop().map(|row| row.outcome))
     }
 
@@ -111,7 +111,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(id)
         .bind(outcome)
         .bind(now);
-        self.run_one(update).await?;
+        self.run_one("finish_event", update).await?;
         Ok(())
     }
 
@@ -131,7 +131,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         )
         .bind(tried_before)
         .bind(limit);
-        self.run_one(select).await?.rows()
+        self.run_one("oldest_waiting_events", select).await?.rows()
     }
 
     /// Sends an event that still cannot be applied to the end of the line. One round trip.
@@ -144,7 +144,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         )
         .bind(id)
         .bind(now);
-        self.run_one(update).await?;
+        self.run_one("postpone_event", update).await?;
         Ok(())
     }
 }

@@ -30,7 +30,8 @@ impl<D: Database, R: Runtime> Store<D, R> {
     /// # Errors
     /// [`DatabaseError`] when it does not, after the retries.
     pub async fn ping(&self) -> Result<(), DatabaseError> {
-        self.run_one(Statement::new("SELECT 1 AS one")).await?;
+        self.run_one("ping", Statement::new("SELECT 1 AS one"))
+            .await?;
         Ok(())
     }
 
@@ -48,7 +49,8 @@ impl<D: Database, R: Runtime> Store<D, R> {
                (SELECT COUNT(*) FROM (SELECT 1 FROM elevenlabs_events WHERE outcome = 'kept' LIMIT 1001)) \
                  AS waiting_events",
         );
-        let condition = self.run_one(select).await?.rows()?.pop();
-        condition.ok_or_else(|| DatabaseError::new("the database answered without a row"))
+        let operation = "condition";
+        let condition = self.run_one(operation, select).await?.rows()?.pop();
+        condition.ok_or_else(|| DatabaseError::new("no row").during(operation))
     }
 }

@@ -23,28 +23,14 @@ pub use database::{Database, DatabaseError, Param, ResultSet, Statement};
 pub use row::{FromRow, Row};
 
 use crate::platform::Runtime;
+pub use crate::platform::log::Usage;
 
+/// What an error says when there are fewer results than statements.
+const NO_RESULT: &str = "the database answered without a result";
 /// Tries per operation, the first included.
 pub const MAX_TRIES: u32 = 3;
 /// The greatest pause before the first repeat, in milliseconds; it doubles with each repeat.
 pub const BACKOFF_MS: u32 = 50;
-
-/// What the database was asked since this store was made. It goes into the log line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Times the database was called, repeats included.
-    pub round_trips: u32,
-    /// Statements sent in those calls; the platform limits them per invocation.
-    pub statements: u32,
-    /// Rows read, as billed.
-    pub rows_read: u64,
-    /// Rows written, as billed.
-    pub rows_written: u64,
-    /// Calls that were repeats after a transient error.
-    pub retries: u32,
-    /// Milliseconds spent waiting for the database, pauses before repeats aside.
-    pub millis: u64,
-}
 
 /// The ledger's books in a database. One is made for each request.
 #[derive(Debug)]
@@ -70,16 +56,24 @@ impl<D: Database, R: Runtime> Store<D, R> {
     }
 
     /// Runs one statement; see [`Store::run`].
-    async fn run_one(&self, statement: Statement) -> Result<ResultSet, DatabaseError> {
-        self.run(&[statement])
-            .await?
-            .pop()
-            .ok_or_else(|| DatabaseError::new("the database answered without a result"))
+    async fn run_one(
+        &self,
+        operation: &'static str,
+        statement: Statement,
+    ) -> Result<ResultSet, DatabaseError> {
+        let result = self.run(operation, &[statement]).await?.pop();
+        result.ok_or_else(|| DatabaseError::new(NO_RESULT))
     }
 
     /// Runs the statements in one round trip, at most [`MAX_TRIES`] times, with full jitter
     /// between the tries, and only when the error is transient.
-    async fn run(&self, statements: &[Statement]) -> Result<Vec<ResultSet>, DatabaseError> {
+    ///
+    /// `operation` is the name of the method that asks; an error carries it into the log.
+    async fn run(
+        &self,
+        operation: &'static str,
+        statements: &[Statement],
+    ) -> Result<Vec<ResultSet>, DatabaseError> {
         let mut tries = 1;
         loop {
             let asked = self.runtime.now();
@@ -97,7 +91,16 @@ impl<D: Database, R: Runtime> Store<D, R> {
                     self.runtime.sleep(pause).await;
                     tries += 1;
                 }
-                answer => return answer,
+                Err(error) => return Err(error.during(operation)),
+                Ok(results) if results.len() != statements.len() => {
+                    return Err(DatabaseError::new(NO_RESULT).during(operation));
+                }
+                Ok(mut results) => {
+                    for result in &mut results {
+                        result.operation = Some(operation);
+                    }
+                    return Ok(results);
+                }
             }
         }
     }

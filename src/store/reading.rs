@@ -132,7 +132,9 @@ impl<D: Database, R: Runtime> Store<D, R> {
         filter: &CallFilter,
         limit: i64,
     ) -> Result<Vec<Call>, DatabaseError> {
-        self.run_one(list_statement(filter, limit)).await?.rows()
+        self.run_one("list_calls", list_statement(filter, limit))
+            .await?
+            .rows()
     }
 
     /// A call's turns in order, or `None` when the call is not on record. One round trip.
@@ -153,7 +155,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
              WHERE c.call_sid = ?1 ORDER BY t.sequence_number",
         )
         .bind(call_sid.as_str());
-        let results = self.run(&[heading, turns]).await?;
+        let results = self.run("transcription", &[heading, turns]).await?;
         let [heading, turns] = results.as_slice() else {
             return Err(DatabaseError::new("the database answered without a result"));
         };

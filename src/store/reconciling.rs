@@ -58,7 +58,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         limit: i64,
     ) -> Result<Vec<UnsettledCall>, DatabaseError> {
         let select = Statement::new(UNSETTLED_CALLS).bind(before).bind(limit);
-        self.run_one(select).await?.rows()
+        self.run_one("unsettled_calls", select).await?.rows()
     }
 
     /// Notes that ElevenLabs is asked about a call now, so that others come first next time. One
@@ -70,7 +70,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         let update = Statement::new("UPDATE calls SET asked_at = ?2 WHERE id = ?1")
             .bind(id)
             .bind(now);
-        self.run_one(update).await?;
+        self.run_one("mark_asked", update).await?;
         Ok(())
     }
 
@@ -97,6 +97,6 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(call.status.as_str())
         .bind(call.failure_reason.as_deref())
         .bind(call.conversation_id.as_deref());
-        Ok(self.run_one(update).await?.has_rows())
+        Ok(self.run_one("fail_unsettled", update).await?.has_rows())
     }
 }

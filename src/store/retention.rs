@@ -81,7 +81,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     /// [`DatabaseError`] after the retries. Clearing twice changes nothing.
     pub async fn clear_texts(&self, before: UtcTime) -> Result<u64, DatabaseError> {
         let selects: Vec<_> = TABLES.iter().map(|table| due(table, before)).collect();
-        let results = self.run(&selects).await?;
+        let results = self.run("clear_texts", &selects).await?;
         let mut updates = Vec::new();
         let mut passed = 0;
         for (table, result) in TABLES.iter().zip(&results) {
@@ -97,7 +97,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
             }
         }
         if !updates.is_empty() {
-            self.run(&updates).await?;
+            self.run("clear_texts", &updates).await?;
         }
         Ok(passed)
     }

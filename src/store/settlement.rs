@@ -172,7 +172,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         call_sid: Option<&str>,
     ) -> Result<Option<Case>, DatabaseError> {
         let statements = case_statements(Some(conversation_id), call_sid);
-        case(&self.run(&statements).await?)
+        case(&self.run("get_by_conversation_id", &statements).await?)
     }
 
     /// Keeps an event unless it is kept already, and tells its row and its call. One round trip.
@@ -206,12 +206,12 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(event.timestamp);
         let known = Some(event.conversation_id).filter(|id| !id.is_empty());
         let [call, turns] = case_statements(known, call_sid);
-        let results = self.run(&[insert, select, call, turns]).await?;
-        let kept = match results.get(1) {
-            Some(rows) => rows.rows()?.pop(),
-            None => None,
-        };
-        let kept = kept.ok_or_else(|| DatabaseError::new("the event was not kept"))?;
+        let operation = "keep_event";
+        let results = self.run(operation, &[insert, select, call, turns]).await?;
+        let kept = results.get(1).map(ResultSet::rows).transpose()?;
+        let kept = kept.and_then(|mut rows: Vec<KeptEvent>| rows.pop());
+        let kept =
+            kept.ok_or_else(|| DatabaseError::new("the event was not kept").during(operation))?;
         Ok((kept, case(results.get(2..).unwrap_or_default())?))
     }
 
@@ -261,7 +261,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
             .bind(revision)
             .bind(gate),
         );
-        let results = self.run(&statements).await?;
+        let results = self.run("settle", &statements).await?;
         Ok(results.last().is_some_and(ResultSet::has_rows))
     }
 }

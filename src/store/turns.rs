@@ -124,7 +124,9 @@ impl<D: Database, R: Runtime> Store<D, R> {
         turn: &NewTurn,
         now: UtcTime,
     ) -> Result<Option<SavedTurn>, DatabaseError> {
-        let result = self.run_one(save_statement(turn, now)).await?;
+        let result = self
+            .run_one("save_transcription", save_statement(turn, now))
+            .await?;
         Ok(result.rows()?.pop())
     }
 
@@ -147,7 +149,10 @@ impl<D: Database, R: Runtime> Store<D, R> {
             .bind(i64::from(claimed));
         let save = save_statement(turn, now);
         let results = self
-            .run(&[link, save, any_waiting(conversation_id)])
+            .run(
+                "link_and_save_transcription",
+                &[link, save, any_waiting(conversation_id)],
+            )
             .await?;
         let [_, saved, waiting] = results.as_slice() else {
             return Err(DatabaseError::new("the database answered without a result"));
@@ -176,7 +181,10 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(id)
         .bind(turn.timestamp)
         .bind(turn.message.as_str());
-        Ok(self.run_one(update).await?.has_rows())
+        Ok(self
+            .run_one("claim_transcript_turn", update)
+            .await?
+            .has_rows())
     }
 
     /// What stood in the way of a turn; `None` when the call is not on record. One round trip.
@@ -190,7 +198,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
             .bind(turn.message.as_str())
             .bind(turn.timestamp)
             .bind(turn.conversation_id.as_deref());
-        Ok(self.run_one(select).await?.rows()?.pop())
+        Ok(self.run_one("why_unsaved", select).await?.rows()?.pop())
     }
 }
 

@@ -143,7 +143,7 @@ async fn every_request_has_one_line_with_what_it_asked_of_the_database() {
             (&json!(trips), &json!(0))
         );
         assert_eq!(line["duration_ms"], 0);
-        for field in ["request_id", "db_rows_read", "db_rows_written"] {
+        for field in ["request_id", "db_rows_read", "db_rows_written", "db_ms"] {
             assert!(!line[field].is_null(), "{field}: {line}");
         }
     }

@@ -24,6 +24,7 @@ mod listing;
 mod listing_csv;
 mod listing_pages;
 mod log_lines;
+mod log_operations;
 mod migrations;
 mod migrations_of_old_data;
 mod openapi;

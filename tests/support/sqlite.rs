@@ -163,6 +163,7 @@ impl Sqlite {
                 rows: Value::Array(found).to_string(),
                 rows_read: 0,
                 rows_written: transaction.total_changes() - before,
+                operation: None,
             });
         }
         transaction.commit()?;

@@ -14,6 +14,7 @@ use crate::http::problem::ProblemBody;
 use crate::http::read_calls::{self, CallPage, CallTranscription};
 use crate::http::record_turn::{self, TurnSaved};
 use crate::http::router::Route;
+use crate::ledger::place_calls::PlaceError;
 use crate::model::{Call, CallSid};
 
 /// A form of an answer.
@@ -179,7 +180,7 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
                 invalid_field("drivers[0].phoneNumber", "is required"),
                 Problem::Unauthorized,
                 Problem::PayloadTooLarge(place_calls::BODY_LIMIT),
-                Problem::CallNotRecorded(String::new()),
+                Problem::CallNotRecorded(PlaceError::NotRecorded(no_cause())),
                 not_configured(),
             ],
             ..plain(

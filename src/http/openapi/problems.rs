@@ -6,6 +6,7 @@ use super::common_headers;
 use crate::http::Problem;
 use crate::http::fields::Fault;
 use crate::http::router::Route;
+use crate::ledger::place_calls::PlaceError;
 use crate::platform::config::NotConfigured;
 use crate::store::DatabaseError;
 
@@ -30,7 +31,9 @@ fn next(problem: &Problem) -> Option<Problem> {
         Problem::NotFound => Problem::MethodNotAllowed("POST"),
         Problem::MethodNotAllowed(_) => Problem::RateLimited,
         Problem::RateLimited => Problem::PayloadTooLarge(1024 * 1024),
-        Problem::PayloadTooLarge(_) => Problem::CallNotRecorded(String::new()),
+        Problem::PayloadTooLarge(_) => {
+            Problem::CallNotRecorded(PlaceError::NotRecorded(no_cause()))
+        }
         Problem::CallNotRecorded(_) => store_unavailable(),
         Problem::StoreUnavailable { .. } => Problem::Unhealthy(no_cause()),
         Problem::Unhealthy(_) => not_configured(),

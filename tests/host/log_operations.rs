@@ -1,0 +1,115 @@
+//! A log line about a failed operation of the database names the operation.
+
+use call_ledger::platform::log::Line;
+use serde_json::{Value, json};
+
+use crate::support::events::{conversation, transcription, world_with_calls};
+use crate::support::sqlite::Fault::{None as Well, Refused};
+use crate::support::sqlite::{Fault, TRANSIENT};
+use crate::support::world::{PLACE, TURN, World, place_body, sid, turn_body};
+
+const PERMANENT: &str = "D1_ERROR: no such table: calls: SQLITE_ERROR";
+
+/// The line's operation; its cause must be the database's own words.
+fn failed(line: &Value) -> &str {
+    assert!(
+        [PERMANENT, TRANSIENT].contains(&line["cause"].as_str().unwrap()),
+        "{line}"
+    );
+    line["operation"].as_str().unwrap()
+}
+
+async fn operation_of(world: &World, faults: &[Fault], target: &str, body: &Value) -> String {
+    world.database.fail_next(faults.to_vec());
+    let reply = match body {
+        Value::Null => world.get(target).await,
+        body => world.post(target, body).await,
+    };
+    assert!(reply.status >= 500, "{}", reply.text);
+    let line = world.lines("request").pop().unwrap();
+    let operation = failed(&line);
+    assert!(!reply.text.contains(operation), "{}", reply.text);
+    operation.to_owned()
+}
+
+#[tokio::test]
+async fn the_line_of_a_request_names_the_operation_that_failed() {
+    let world = world_with_calls(&[7]).await;
+    let call = format!("/calls/{}", sid(7));
+    let turns = format!("{call}/transcription");
+    let refused = || vec![Refused(PERMANENT)];
+    let turn = turn_body(7, 1, "Hello");
+    for (faults, target, body, operation) in [
+        (
+            refused(),
+            PLACE,
+            &place_body(&[8]),
+            "create_call_with_call_sid",
+        ),
+        (refused(), TURN, &turn, "save_transcription"),
+        (
+            vec![Refused(TRANSIENT); 3],
+            TURN,
+            &turn,
+            "save_transcription",
+        ),
+        (refused(), "/calls", &Value::Null, "list_calls"),
+        (refused(), &call, &Value::Null, "get_by_call_sid"),
+        (refused(), &turns, &Value::Null, "transcription"),
+        (refused(), "/health", &Value::Null, "condition"),
+    ] {
+        assert_eq!(operation_of(&world, &faults, target, body).await, operation);
+    }
+    // The second operation of a request.
+    let unknown = turn_body(99, 1, "Hello");
+    let faults = [Well, Refused(PERMANENT)];
+    assert_eq!(
+        operation_of(&world, &faults, TURN, &unknown).await,
+        "why_unsaved"
+    );
+}
+
+#[tokio::test]
+async fn the_line_of_a_dial_whose_answer_is_lost_names_the_operation() {
+    let world = World::new();
+    world.database.fail_next([Well, Refused(PERMANENT)]);
+    world.post(PLACE, &place_body(&[7])).await;
+    let line = &world.lines("answer_not_recorded")[0];
+    assert_eq!(failed(line), "update_conversation_id");
+}
+
+#[tokio::test]
+async fn the_line_of_an_event_that_could_not_be_applied_names_the_operation() {
+    let world = world_with_calls(&[7]).await;
+    world.database.fail_next([Well, Refused(PERMANENT)]);
+    let turns = [(1, "A:Hello")];
+    let status = world.deliver(&transcription(conversation(7, &turns))).await;
+    assert_eq!(status, "kept");
+    let line = &world.lines("event_not_applied")[0];
+    assert_eq!(failed(line), "settle");
+}
+
+#[tokio::test]
+async fn the_line_of_a_run_names_the_operation_that_ended_it() {
+    let world = world_with_calls(&[7]).await;
+    world.database.fail_next([Refused(PERMANENT)]);
+    assert_eq!(
+        failed(&world.reconcile().await.line),
+        "oldest_waiting_events"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_of_another_shape_names_the_operation() {
+    let world = world_with_calls(&[7]).await;
+    world.database.execute("UPDATE calls SET driver_id = 1.5");
+    world.get(&format!("/calls/{}", sid(7))).await;
+    let line = world.lines("request").pop().unwrap();
+    assert_eq!(line["operation"], "get_by_call_sid", "{line}");
+}
+
+#[test]
+fn a_line_without_a_failure_has_no_operation() {
+    let line: Value = serde_json::from_str(&Line::new("request").to_json()).unwrap();
+    assert_eq!(line, json!({ "level": "info", "event": "request" }));
+}
