@@ -59,7 +59,7 @@ impl Report {
     /// Reads the JSON text of a conversation; `None` when it is none at all.
     #[must_use]
     pub fn parse(json: &str) -> Option<Self> {
-        report(Object::of(&lenient::read(json)?)?)
+        report(Object::of(&lenient::read(json)?)?, Progress::Running)
     }
 
     /// Whether the conversation is over, so that its call can be settled.
@@ -69,8 +69,9 @@ impl Report {
     }
 }
 
-/// Reads a conversation; `None` when it is none at all.
-pub(super) fn report(conversation: Object<'_>) -> Option<Report> {
+/// Reads a conversation; `None` when it is none at all. `unsaid` is its progress where it has no
+/// `status`, or one that is none of ElevenLabs' words.
+pub(super) fn report(conversation: Object<'_>, unsaid: Progress) -> Option<Report> {
     let metadata = conversation.object("metadata");
     let client = conversation.object("conversation_initiation_client_data");
     let call_sid = client
@@ -82,7 +83,8 @@ pub(super) fn report(conversation: Object<'_>) -> Option<Report> {
     let progress = match conversation.text("status") {
         Some("done") => Progress::Done,
         Some("failed") => Progress::Failed,
-        _ => Progress::Running,
+        Some("initiated" | "in-progress" | "processing") => Progress::Running,
+        _ => unsaid,
     };
     let started_at = metadata.number("start_time_unix_secs").map(millis);
     let started_at = started_at.and_then(UtcTime::from_millis);

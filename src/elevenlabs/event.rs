@@ -1,6 +1,6 @@
 //! ElevenLabs' own events, as its post-call webhook delivers them.
 
-use super::conversation::{Report, report};
+use super::conversation::{Progress, Report, report};
 use super::lenient::{self, Object};
 use crate::model::{UtcTime, reason};
 
@@ -16,6 +16,8 @@ pub struct Event {
     pub kind: String,
     /// The conversation; empty where the event names none.
     pub conversation_id: String,
+    /// The agent that spoke, by ElevenLabs' id; a workspace's webhook delivers those of all agents.
+    pub agent_id: Option<String>,
     /// Unix seconds; 0 where the event has no time.
     pub timestamp: i64,
     /// What it says of the call.
@@ -71,7 +73,8 @@ impl Event {
         let timestamp = envelope.number("event_timestamp").unwrap_or_default() as i64;
         let content = match kind {
             TRANSCRIPTION => {
-                let report = report(data);
+                // The event itself says that the conversation is over.
+                let report = report(data, Progress::Done);
                 report.map(|report| Content::Report(Box::new(report)))
             }
             INITIATION_FAILURE if !conversation_id.is_empty() => {
@@ -83,6 +86,7 @@ impl Event {
         Ok(Self {
             kind: kind.to_owned(),
             conversation_id: conversation_id.to_owned(),
+            agent_id: data.text("agent_id").map(str::to_owned),
             timestamp,
             content: content.ok_or(EventError::NoConversation)?,
         })

@@ -10,6 +10,7 @@ use crate::json::{self, Json};
 const FIELDS: &[&str] = &[
     "CallSid",
     "accepted_time_unix_secs",
+    "agent_id",
     "analysis",
     "body",
     "callSid",

@@ -34,8 +34,9 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
     /// 2. Read the body (413), and check the signature over its raw bytes (401).
     /// 3. Read the event. One that cannot be read, or does not say what it is about, would not
     ///    become better by a retry (400).
-    /// 4. Keep it, and apply it if its call is on record: always 200, because ElevenLabs takes
-    ///    anything else for a failure. If the database did not keep it, answer 500.
+    /// 4. Keep it, and apply it if its call is on record; ignore another agent's. Always 200,
+    ///    because ElevenLabs takes anything else for a failure. If the database did not keep it,
+    ///    answer 500.
     pub(super) async fn post_call(&self, incoming: &mut impl Incoming) -> Result<Answer, Problem> {
         // 1.
         let secrets = config::webhook_secrets(&self.settings)?;
@@ -54,8 +55,10 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
                 EventError::NoConversation => "The event's data has no conversation_id.",
             })
         })?;
-        // 4.
-        let applied = receive_event(&self.store, &self.runtime, &event, &body)
+        // 4. An unreadable setting makes no event another agent's: it would be lost.
+        let agents = config::agents(&self.settings).unwrap_or_default();
+        let ours = agents.may_own(event.agent_id.as_deref());
+        let applied = receive_event(&self.store, &self.runtime, &event, &body, ours)
             .await
             .map_err(|cause| Problem::StoreUnavailable {
                 call_sid: None,

@@ -3,6 +3,7 @@
 //! Generic over database, ElevenLabs' transport and runtime: the same code runs in the worker,
 //! in the host tests and in the simulation.
 
+pub mod judge;
 pub mod place_calls;
 pub mod reconcile;
 pub mod record_turn;

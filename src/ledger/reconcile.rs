@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 
-use super::settle::{Applied, Evidence, apply_waiting, settle};
+use super::judge::Evidence;
+use super::settle::{Applied, apply_waiting, settle};
 use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::lookup::{Asked, NoAnswer};
 use crate::elevenlabs::{Client, Transport};
-use crate::model::{CallSid, CallStatus, UtcTime, reason};
+use crate::model::{CallSid, CallStatus, UtcTime, is_unlinked, reason};
 use crate::platform::Runtime;
 use crate::platform::config::{self, NotConfigured, Settings};
 use crate::platform::log::{Level, Line, Reconciled};
@@ -198,9 +199,16 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
         self.store.mark_asked(call.id, now).await?;
         self.done.calls_asked += 1;
         let mut asked = match &call.conversation_id {
-            Some(conversation_id) => elevenlabs.conversation(conversation_id).await,
-            None => Asked::Unknown,
+            Some(id) if !is_unlinked(id) => elevenlabs.conversation(id).await,
+            _ => Asked::Unknown,
         };
+        // A claimed conversation that is another call's is not this call's.
+        if let Asked::Answer(report) = &asked
+            && call.claimed
+            && (report.call_sid.as_deref()).is_some_and(|named| named != call.call_sid.as_str())
+        {
+            asked = Asked::Unknown;
+        }
         // One that was only claimed may be an invention, and the call's own has another name.
         if matches!(asked, Asked::Unknown) && (call.claimed || call.conversation_id.is_none()) {
             asked = elevenlabs.conversation_of(&call.call_sid).await;

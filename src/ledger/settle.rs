@@ -1,25 +1,16 @@
 //! Settling a call by what ElevenLabs says of its conversation.
 
-use crate::elevenlabs::conversation::Report;
-use crate::elevenlabs::event::{Content, Event, InitiationFailure};
-use crate::ledger::transcript::arrange;
-use crate::model::{CallSid, CallStatus, StoredTime, UtcTime, reason};
+use super::judge::{Evidence, Link, compare, evidence, is_settled_so, judge};
+use crate::elevenlabs::event::Event;
+use crate::model::{CallSid, CallStatus, unlinked};
 use crate::platform::Runtime;
 use crate::platform::log::{Level, Line};
-use crate::store::settlement::{Case, NewEvent, Settled};
+use crate::store::events::NewEvent;
+use crate::store::settlement::{Case, Settled};
 use crate::store::{Database, DatabaseError, Store};
 
 /// How often a call is judged anew because it changed meanwhile.
 const MAX_ROUNDS: usize = 5;
-
-/// What ElevenLabs says, by event or because it was asked.
-#[derive(Debug, Clone, Copy)]
-pub enum Evidence<'a> {
-    /// Its whole word about the conversation.
-    Report(&'a Report),
-    /// The phone call of this conversation did not come about.
-    Failure(&'a str, &'a InitiationFailure),
-}
 
 /// What became of a piece of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,38 +43,13 @@ impl Applied {
     }
 }
 
-impl Evidence<'_> {
-    const fn conversation_id(&self) -> &str {
-        match self {
-            Self::Report(report) => report.conversation_id.as_str(),
-            Self::Failure(conversation_id, _) => conversation_id,
-        }
-    }
-
-    fn call_sid(&self) -> Option<&str> {
-        match self {
-            Self::Report(report) => report.call_sid.as_deref(),
-            Self::Failure(..) => None,
-        }
-    }
-}
-
-/// What an event says, as evidence; `None` for a type the ledger does not apply.
-#[must_use]
-pub fn evidence(event: &Event) -> Option<Evidence<'_>> {
-    match &event.content {
-        Content::Report(report) => Some(Evidence::Report(report)),
-        Content::Failure(failure) => Some(Evidence::Failure(&event.conversation_id, failure)),
-        Content::Other => None,
-    }
-}
-
 /// Takes in an event: keeps it, and applies it when its call is on record.
 ///
-/// 1. The event is kept in its own table, under its type, conversation and time, so that a
-///    repeat is known as one. From here on it is never lost.
-/// 2. When its call is on record the call is settled and the event marked as applied, in one
-///    transaction. When that does not succeed the event waits for the reconciler.
+/// 1. Keep the event in its own table, under its type, conversation and time, so that a repeat is
+///    known as one. From here on it is never lost. If it is not `ours` (another agent's) and no
+///    call on record has its conversation or `call_sid`, ignore it and keep nothing.
+/// 2. If its call is on record, settle the call and mark the event as applied, in one transaction.
+///    If that fails, the event waits for the reconciler.
 ///
 /// # Errors
 /// [`DatabaseError`] when the event could not be kept.
@@ -92,6 +58,7 @@ pub async fn receive_event<D: Database, R: Runtime>(
     runtime: &R,
     event: &Event,
     payload: &str,
+    ours: bool,
 ) -> Result<Applied, DatabaseError> {
     let evidence = evidence(event);
     let new = NewEvent {
@@ -105,12 +72,15 @@ pub async fn receive_event<D: Database, R: Runtime>(
         } else {
             "ignored"
         },
+        ours,
     };
+    // 1.
     let call_sid = evidence.as_ref().and_then(Evidence::call_sid);
     let (kept, case) = store.keep_event(new, call_sid, runtime.now()).await?;
-    let Some(evidence) = evidence else {
+    let (Some(evidence), Some(kept)) = (evidence, kept) else {
         return Ok(Applied::Ignored);
     };
+    // 2.
     match kept.outcome.as_str() {
         "kept" => {}
         "applied" => return Ok(Applied::AlreadyApplied),
@@ -143,48 +113,62 @@ pub async fn settle<D: Database, R: Runtime>(
     event_id: Option<i64>,
 ) -> Result<Applied, DatabaseError> {
     let conversation_id = evidence.conversation_id();
+    let by_event = event_id.is_some();
     let mut case = case;
     for _ in 0..MAX_ROUNDS {
         let Some(current) = &case else {
             return Ok(Applied::Kept);
         };
-        let other = current.call.conversation_id.as_deref();
-        let other = other.filter(|other| *other != conversation_id);
         let call = &current.call;
-        let named = evidence.call_sid() == Some(call.call_sid.as_str());
-        if let Some(claimed) = other.filter(|_| call.claimed && named) {
-            // Somebody claimed another one, and ElevenLabs names this call.
-            relink(store, runtime, &call.call_sid, claimed, conversation_id).await?;
-        } else if other.is_some() {
-            // Two conversations for one call: the one on record stands.
-            runtime.log(&Line {
-                level: Level::Error,
-                call_sid: Some(call.call_sid.to_string()),
-                conversation_id: Some(conversation_id.to_owned()),
-                code: Some("conversation_conflict".to_owned()),
-                ..Line::new("event_not_applied")
-            });
-            if let Some(event_id) = event_id {
-                store
-                    .finish_event(event_id, "ignored", runtime.now())
-                    .await?;
+        match compare(call, evidence) {
+            Link::Own => {
+                let now = runtime.now();
+                let settled = judge(current, evidence, now);
+                // The report of a conversation that still runs finishes no event: it waits for
+                // the end.
+                let over = settled.status != CallStatus::InProgress;
+                let event_id = event_id.filter(|_| over);
+                let unless_it_waits = |applied| {
+                    if over || !by_event {
+                        applied
+                    } else {
+                        Applied::Kept
+                    }
+                };
+                if is_settled_so(current, &settled) && event_id.is_none() {
+                    return Ok(unless_it_waits(Applied::AlreadyApplied));
+                }
+                if store.settle(current, &settled, event_id, now).await? {
+                    log_settled(runtime, current, &settled);
+                    return Ok(unless_it_waits(Applied::Applied));
+                }
+                // It changed since it was read, or this is a repeat after a lost answer.
+                if let Some(event_id) = event_id
+                    && store.event_outcome(event_id).await?.as_deref() != Some("kept")
+                {
+                    return Ok(Applied::AlreadyApplied);
+                }
             }
-            return Ok(Applied::Ignored);
-        } else {
-            let now = runtime.now();
-            let settled = judge(current, evidence, now);
-            if is_settled_so(current, &settled) && event_id.is_none() {
-                return Ok(Applied::AlreadyApplied);
+            Link::OtherClaimed(claimed) => {
+                relink(store, runtime, &call.call_sid, claimed, conversation_id).await?;
             }
-            if store.settle(current, &settled, event_id, now).await? {
-                log_settled(runtime, current, &settled);
-                return Ok(Applied::Applied);
+            Link::ClaimRefuted => {
+                disown(store, runtime, &call.call_sid, conversation_id).await?;
             }
-            // It changed since it was read, or this is a repeat after a lost answer.
-            if let Some(event_id) = event_id
-                && store.event_outcome(event_id).await?.as_deref() != Some("kept")
-            {
-                return Ok(Applied::AlreadyApplied);
+            Link::Conflict => {
+                runtime.log(&Line {
+                    level: Level::Error,
+                    call_sid: Some(call.call_sid.to_string()),
+                    conversation_id: Some(conversation_id.to_owned()),
+                    code: Some("conversation_conflict".to_owned()),
+                    ..Line::new("event_not_applied")
+                });
+                if let Some(event_id) = event_id {
+                    store
+                        .finish_event(event_id, "ignored", runtime.now())
+                        .await?;
+                }
+                return Ok(Applied::Ignored);
             }
         }
         case = store
@@ -194,6 +178,32 @@ pub async fn settle<D: Database, R: Runtime>(
     Err(DatabaseError::new(
         "the call changed on every try to settle it",
     ))
+}
+
+/// Takes a conversation away from the call that a turn claimed it for, because ElevenLabs says
+/// that it is another call's. The call's turns stay with the call, under a stand-in for its
+/// conversation, until ElevenLabs names the right one.
+async fn disown<D: Database, R: Runtime>(
+    store: &Store<D, R>,
+    runtime: &R,
+    call_sid: &CallSid,
+    claimed: &str,
+) -> Result<(), DatabaseError> {
+    let random = runtime
+        .random()
+        .map_err(|error| DatabaseError::new(error.to_string()))?;
+    let stand_in = unlinked(random);
+    let now = runtime.now();
+    if store.disown(call_sid, claimed, &stand_in, now).await? {
+        runtime.log(&Line {
+            level: Level::Error,
+            call_sid: Some(call_sid.to_string()),
+            conversation_id: Some(claimed.to_owned()),
+            code: Some("claim_refuted".to_owned()),
+            ..Line::new("call_relinked")
+        });
+    }
+    Ok(())
 }
 
 /// Puts the conversation that ElevenLabs named in the place of one that was only claimed. Says
@@ -222,109 +232,6 @@ pub async fn relink<D: Database, R: Runtime>(
         });
     }
     Ok(relinked)
-}
-
-/// What the call becomes by this evidence.
-fn judge(case: &Case, evidence: Evidence<'_>, now: UtcTime) -> Settled {
-    let call = &case.call;
-    let unchanged = call.unchanged(evidence.conversation_id());
-    match evidence {
-        // The report of a conversation that took place says more than a failure to begin it.
-        Evidence::Failure(..) if call.transcript_revision > 0 => unchanged,
-        Evidence::Failure(..) if call.status == CallStatus::Completed => unchanged,
-        Evidence::Failure(_, failure) => Settled {
-            status: CallStatus::Failed,
-            failure_reason: Some(failure.reason.clone()),
-            call_end_time: Some(failure.at.unwrap_or(now).into()),
-            telephony_call_sid: unchanged
-                .telephony_call_sid
-                .clone()
-                .or_else(|| failure.telephony_call_sid.clone()),
-            ..unchanged
-        },
-        Evidence::Report(report) if report.is_final() => judge_report(case, report, unchanged, now),
-        // The conversation runs: whatever the ledger supposed of the call, the phone did ring.
-        Evidence::Report(report) => Settled {
-            telephony_call_sid: unchanged
-                .telephony_call_sid
-                .clone()
-                .or_else(|| report.telephony_call_sid.clone()),
-            ..if call.status == CallStatus::Failed && is_supposed(call.failure_reason.as_deref()) {
-                Settled {
-                    status: CallStatus::InProgress,
-                    failure_reason: None,
-                    call_end_time: None,
-                    ..unchanged
-                }
-            } else {
-                unchanged
-            }
-        },
-    }
-}
-
-fn judge_report(case: &Case, report: &Report, unchanged: Settled, now: UtcTime) -> Settled {
-    let call = &case.call;
-    let recorded_at = call.call_start_time.time();
-    let started_at = report.started_at.or(recorded_at).unwrap_or(now);
-    let (status, failure_reason) = match &report.failure_reason {
-        None => (CallStatus::Completed, None),
-        // ElevenLabs' event said more.
-        Some(reason) if reason == "unknown" && !is_supposed(call.failure_reason.as_deref()) => {
-            let known = call.failure_reason.clone();
-            (
-                CallStatus::Failed,
-                Some(known.unwrap_or_else(|| reason.clone())),
-            )
-        }
-        Some(reason) => (CallStatus::Failed, Some(reason.clone())),
-    };
-    // Texts that were cleared because of their age stay so.
-    let cleared = case.turns.iter().any(|turn| turn.message.is_empty());
-    let transcript = report.transcript.as_ref().filter(|_| !cleared);
-    Settled {
-        status,
-        failure_reason,
-        call_end_time: report
-            .ended_at
-            .map(StoredTime::from)
-            .or(unchanged.call_end_time)
-            .or_else(|| Some(now.into())),
-        summary: report
-            .summary
-            .clone()
-            .filter(|_| !cleared)
-            .or(unchanged.summary),
-        telephony_call_sid: unchanged
-            .telephony_call_sid
-            .or_else(|| report.telephony_call_sid.clone()),
-        arrangement: transcript.map(|reported| arrange(&case.turns, reported, started_at)),
-        ..unchanged
-    }
-}
-
-/// Whether a reason is only what the ledger supposed, for lack of ElevenLabs' word.
-fn is_supposed(failure_reason: Option<&str>) -> bool {
-    matches!(
-        failure_reason,
-        Some(reason::OUTCOME_UNKNOWN | reason::NEVER_STARTED | reason::NO_OUTCOME)
-    )
-}
-
-/// Whether there is nothing to write.
-fn is_settled_so(case: &Case, settled: &Settled) -> bool {
-    let call = &case.call;
-    let known_transcript = match &settled.arrangement {
-        None => true,
-        Some(arrangement) => arrangement.is_empty() && call.transcript_revision > 0,
-    };
-    known_transcript
-        && call.conversation_id.as_deref() == Some(settled.conversation_id.as_str())
-        && call.status == settled.status
-        && call.failure_reason == settled.failure_reason
-        && call.call_end_time == settled.call_end_time
-        && call.summary == settled.summary
-        && call.telephony_call_sid == settled.telephony_call_sid
 }
 
 fn log_settled(runtime: &impl Runtime, case: &Case, settled: &Settled) {

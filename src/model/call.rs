@@ -67,6 +67,23 @@ pub mod reason {
     }
 }
 
+/// How the stand-in for a conversation begins, see [`unlinked`].
+const UNLINKED: &str = "unlinked_";
+
+/// A stand-in for the conversation of a call that has turns but whose conversation is not known:
+/// a turn named one, and ElevenLabs said that it is another call's. Random, so that nobody can
+/// name it beforehand.
+#[must_use]
+pub fn unlinked(random: [u8; 16]) -> String {
+    format!("{UNLINKED}{:032x}", u128::from_be_bytes(random))
+}
+
+/// Whether this is such a stand-in. ElevenLabs is not asked about it.
+#[must_use]
+pub fn is_unlinked(conversation_id: &str) -> bool {
+    conversation_id.starts_with(UNLINKED)
+}
+
 /// One call as it is on record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]

@@ -13,7 +13,7 @@ mod time;
 mod turn;
 
 pub use arrangement::{Arrangement, InsertedTurn, Origin, RewrittenTurn, StoredTurn};
-pub use call::{Call, CallStatus, reason};
+pub use call::{Call, CallStatus, is_unlinked, reason, unlinked};
 pub use call_sid::CallSid;
 pub use driver::{Driver, DriverId, DriverIdError, Violation};
 pub use phone::{PhoneNumber, PhoneNumberError};

@@ -37,6 +37,8 @@ pub const DEFAULT_BASE_URL: &str = "https://api.elevenlabs.io";
 /// The longest timeout in seconds: `setTimeout` holds 2^31 − 1 milliseconds, and fires at once
 /// when it is asked for more.
 const MAX_TIMEOUT_SECS: u32 = 2_147_483;
+/// The setting that [`agents`] reads.
+const AGENT_ID: &str = "ELEVENLABS_AGENT_ID";
 /// Seconds to wait for ElevenLabs where `ELEVENLABS_TIMEOUT_SECS` is not set: its SIP route
 /// answers only when the callee picks up.
 pub const DEFAULT_TIMEOUT_SECS: u32 = 90;
@@ -49,12 +51,26 @@ pub const DEFAULT_RECONCILE_AFTER_MINUTES: u32 = 15;
 pub struct Placing {
     /// Access to ElevenLabs.
     pub access: Access,
-    /// The agent that speaks.
+    /// The agent that speaks: the first of those configured.
     pub agent_id: String,
     /// The imported number it calls from.
     pub phone_number_id: String,
     /// The route.
     pub telephony: Telephony,
+}
+
+/// The agents whose conversations may belong to calls of this ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Agents(Vec<String>);
+
+impl Agents {
+    /// Whether an event of this agent may be about a call of this ledger. True as well if no agent
+    /// is configured, or if the event names none: an event of ours must not be lost.
+    #[must_use]
+    pub fn may_own(&self, agent_id: Option<&str>) -> bool {
+        let Self(ours) = self;
+        agent_id.is_none_or(|agent_id| ours.is_empty() || ours.iter().any(|id| id == agent_id))
+    }
 }
 
 /// Access to ElevenLabs' API.
@@ -149,6 +165,16 @@ pub fn webhook_secrets(settings: &impl Settings) -> Result<String, NotConfigured
     required(settings, "ELEVENLABS_WEBHOOK_SECRET")
 }
 
+/// `ELEVENLABS_AGENT_ID`: one agent's id, or several separated by commas. The first places calls.
+///
+/// # Errors
+/// [`NotConfigured`] when it is set and unreadable.
+pub fn agents(settings: &impl Settings) -> Result<Agents, NotConfigured> {
+    let text = optional(settings, AGENT_ID)?.unwrap_or_default();
+    let ids = text.split(',').map(str::trim).filter(|id| !id.is_empty());
+    Ok(Agents(ids.map(str::to_owned).collect()))
+}
+
 /// How long a call may be in progress before ElevenLabs is asked about it.
 ///
 /// # Errors
@@ -175,7 +201,14 @@ pub fn retention(settings: &impl Settings) -> Result<Option<Duration>, NotConfig
 pub fn placing(settings: &impl Settings) -> Result<Placing, NotConfigured> {
     Ok(Placing {
         access: access(settings)?,
-        agent_id: required(settings, "ELEVENLABS_AGENT_ID")?,
+        agent_id: agents(settings)?
+            .0
+            .into_iter()
+            .next()
+            .ok_or(NotConfigured {
+                name: AGENT_ID,
+                fault: "is not set",
+            })?,
         phone_number_id: required(settings, "ELEVENLABS_PHONE_NUMBER_ID")?,
         telephony: telephony(settings)?,
     })
@@ -227,7 +260,7 @@ fn timeout(settings: &impl Settings) -> Result<Duration, NotConfigured> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Setting, Settings, placing};
+    use super::{Setting, Settings, agents, placing};
     use crate::elevenlabs::Telephony;
 
     struct Given(Vec<(&'static str, &'static str)>);
@@ -266,6 +299,27 @@ mod tests {
         assert!(longest.as_millis() <= 0x7fff_ffff);
         let fault = timeout("2147484").unwrap_err().to_string();
         assert!(fault.contains("at most 2147483 seconds"), "{fault}");
+    }
+
+    #[test]
+    fn the_first_of_several_agents_places_calls_and_all_of_them_are_ours() {
+        for (value, first) in [
+            ("agent_a", "agent_a"),
+            (" agent_b , agent_a,", "agent_b"),
+            (",agent_a,agent_b", "agent_a"),
+        ] {
+            let settings = given(&[("ELEVENLABS_AGENT_ID", value)]);
+            assert_eq!(placing(&settings).ok().unwrap().agent_id, first);
+            let ours = agents(&settings).ok().unwrap();
+            assert!(ours.may_own(Some("agent_a")) && ours.may_own(None));
+            assert!(!ours.may_own(Some("agent_c")) && !ours.may_own(Some("")));
+        }
+        for unset in ["", ",", ", ,"] {
+            let settings = given(&[("ELEVENLABS_AGENT_ID", unset)]);
+            assert!(agents(&settings).ok().unwrap().may_own(Some("agent_c")));
+            let fault = placing(&settings).err().unwrap();
+            assert_eq!(fault.name, "ELEVENLABS_AGENT_ID");
+        }
     }
 
     #[test]

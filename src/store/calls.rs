@@ -182,6 +182,35 @@ impl<D: Database, R: Runtime> Store<D, R> {
         conversation_id: &str,
         now: UtcTime,
     ) -> Result<bool, DatabaseError> {
+        self.move_claim(call_sid, claimed, conversation_id, false, now)
+            .await
+    }
+
+    /// Puts a stand-in in the place of a conversation that was only claimed and belongs to another
+    /// call, like [`Store::relink`]. The stand-in is a claim too. Says whether the call has it now.
+    /// One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn disown(
+        &self,
+        call_sid: &CallSid,
+        claimed: &str,
+        stand_in: &str,
+        now: UtcTime,
+    ) -> Result<bool, DatabaseError> {
+        self.move_claim(call_sid, claimed, stand_in, true, now)
+            .await
+    }
+
+    async fn move_claim(
+        &self,
+        call_sid: &CallSid,
+        claimed: &str,
+        conversation_id: &str,
+        still_claimed: bool,
+        now: UtcTime,
+    ) -> Result<bool, DatabaseError> {
         let bound = |sql: &'static str| {
             Statement::new(sql)
                 .bind(call_sid.as_str())
@@ -191,11 +220,12 @@ impl<D: Database, R: Runtime> Store<D, R> {
         let statements = [
             Statement::new("PRAGMA defer_foreign_keys = on"),
             bound(
-                "UPDATE calls SET conversation_id = ?3, conversation_claimed = 0, updated_at = ?4 \
+                "UPDATE calls SET conversation_id = ?3, conversation_claimed = ?5, updated_at = ?4 \
                  WHERE call_sid = ?1 AND conversation_id = ?2 AND conversation_claimed \
                    AND NOT EXISTS (SELECT 1 FROM calls other WHERE other.conversation_id = ?3)",
             )
-            .bind(now),
+            .bind(now)
+            .bind(i64::from(still_claimed)),
             bound(
                 "UPDATE call_transcriptions SET conversation_id = ?3 WHERE conversation_id = ?2 \
                    AND EXISTS (SELECT 1 FROM calls WHERE call_sid = ?1 AND conversation_id = ?3) \

@@ -1,11 +1,50 @@
-//! ElevenLabs' events that wait to be applied.
+//! ElevenLabs' events: kept as they come, and those that wait to be applied.
 
-use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
+use super::settlement::{Case, case, case_statements};
+use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
 use crate::model::UtcTime;
 use crate::platform::Runtime;
 
 /// The types that are applied, for the searches by conversation: they make its unique index serve.
 const APPLIED_TYPES: &str = "('post_call_transcription', 'call_initiation_failure')";
+
+/// The longest text that is kept in a row; a row holds 2 MB.
+const LONGEST_PAYLOAD: usize = 1_900_000;
+
+/// What a received event is kept under.
+#[derive(Debug, Clone, Copy)]
+pub struct NewEvent<'a> {
+    /// ElevenLabs' word for what happened.
+    pub kind: &'a str,
+    /// The conversation; empty where the event names none.
+    pub conversation_id: &'a str,
+    /// Unix seconds.
+    pub timestamp: i64,
+    /// The whole body, where it is worth keeping.
+    pub payload: Option<&'a str>,
+    /// `kept`, or `ignored` for a type that is never applied.
+    pub outcome: &'a str,
+    /// False for an event of another agent: it is kept only if its call is on record.
+    pub ours: bool,
+}
+
+/// One event as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptEvent {
+    /// The row's number.
+    pub id: i64,
+    /// `kept` while it waits, else what became of it.
+    pub outcome: String,
+}
+
+impl FromRow for KeptEvent {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            id: row.integer("id")?,
+            outcome: row.text("outcome")?,
+        })
+    }
+}
 
 /// An event that waits, without its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +105,56 @@ pub(super) fn any_waiting(conversation_id: &str) -> Statement {
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
+    /// Keeps an event unless it is kept already, and reads its row and its call. One round trip.
+    ///
+    /// No row is `None`: the event is another agent's, and no call on record has its conversation
+    /// or its `call_sid`. A conversation that only a turn claimed does not count. The statement
+    /// that checks this also inserts, so no call can be recorded in between.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries; the event may be kept nevertheless.
+    pub async fn keep_event(
+        &self,
+        event: NewEvent<'_>,
+        call_sid: Option<&str>,
+        now: UtcTime,
+    ) -> Result<(Option<KeptEvent>, Option<Case>), DatabaseError> {
+        let payload = event.payload.filter(|text| text.len() <= LONGEST_PAYLOAD);
+        let insert = Statement::new(
+            "INSERT INTO elevenlabs_events \
+               (type, conversation_id, event_timestamp, payload, received_at, tried_at, outcome) \
+             SELECT ?1, ?2, ?3, ?4, ?5, ?5, ?6 \
+             WHERE ?7 OR EXISTS (SELECT 1 FROM calls WHERE call_sid = ?8 \
+                                 OR (conversation_id = ?2 AND NOT conversation_claimed)) \
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(event.kind)
+        .bind(event.conversation_id)
+        .bind(event.timestamp)
+        .bind(payload)
+        .bind(now)
+        .bind(event.outcome)
+        .bind(i64::from(event.ours))
+        .bind(call_sid);
+        let select = Statement::new(
+            "SELECT id, outcome FROM elevenlabs_events \
+             WHERE conversation_id = ?2 AND type = ?1 AND event_timestamp = ?3",
+        )
+        .bind(event.kind)
+        .bind(event.conversation_id)
+        .bind(event.timestamp);
+        let known = Some(event.conversation_id).filter(|id| !id.is_empty());
+        let [call, turns] = case_statements(known, call_sid);
+        let operation = "keep_event";
+        let results = self.run(operation, &[insert, select, call, turns]).await?;
+        let kept = results.get(1).map(ResultSet::rows).transpose()?;
+        let kept = kept.and_then(|mut rows: Vec<KeptEvent>| rows.pop());
+        if kept.is_none() && event.ours {
+            return Err(DatabaseError::new("the event was not kept").during(operation));
+        }
+        Ok((kept, case(results.get(2..).unwrap_or_default())?))
+    }
+
     /// So many waiting events of a conversation with their payloads, oldest first. One round trip.
     ///
     /// # Errors
@@ -95,7 +184,8 @@ impl<D: Database, R: Runtime> Store<D, R> {
         Ok(rows.pop().map(|row| row.outcome))
     }
 
-    /// Ends an event's wait without applying it: `ignored` or `expired`. One round trip.
+    /// Ends an event's wait without applying it, as `ignored` or `expired`, and clears its payload:
+    /// it belongs to a call that is not in this ledger. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -106,7 +196,8 @@ impl<D: Database, R: Runtime> Store<D, R> {
         now: UtcTime,
     ) -> Result<(), DatabaseError> {
         let update = Statement::new(
-            "UPDATE elevenlabs_events SET outcome = ?2, tried_at = ?3 WHERE id = ?1 AND outcome = 'kept'",
+            "UPDATE elevenlabs_events SET outcome = ?2, tried_at = ?3, payload = NULL \
+             WHERE id = ?1 AND outcome = 'kept'",
         )
         .bind(id)
         .bind(outcome)

@@ -1,12 +1,9 @@
-//! Settling a call: ElevenLabs' events, what is on record of their call, and the one
-//! transaction that changes it.
+//! Settling a call: what is on record of it, and the one transaction that changes it.
 
 use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
 use crate::model::{Arrangement, CallSid, CallStatus, StoredTime, StoredTurn, UtcTime};
 use crate::platform::Runtime;
 
-/// The longest text that is kept in a row; a row holds 2 MB.
-const LONGEST_PAYLOAD: usize = 1_900_000;
 /// About how long the JSON text of one parameter gets, in bytes.
 const CHUNK: usize = 500_000;
 
@@ -81,30 +78,6 @@ impl CaseCall {
     }
 }
 
-/// One event as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptEvent {
-    /// The row's number.
-    pub id: i64,
-    /// `kept` while it waits, else what became of it.
-    pub outcome: String,
-}
-
-/// What a received event is kept under.
-#[derive(Debug, Clone, Copy)]
-pub struct NewEvent<'a> {
-    /// ElevenLabs' word for what happened.
-    pub kind: &'a str,
-    /// The conversation; empty where the event names none.
-    pub conversation_id: &'a str,
-    /// Unix seconds.
-    pub timestamp: i64,
-    /// The whole body, where it is worth keeping.
-    pub payload: Option<&'a str>,
-    /// `kept`, or `ignored` for a type that is never applied.
-    pub outcome: &'a str,
-}
-
 /// The call of a conversation, or else of a name, with its turns.
 pub const CASE_CALL: &str = "SELECT c.id, c.call_sid, c.conversation_id, c.status, c.failure_reason, \
        c.call_start_time, c.call_end_time, c.summary, c.telephony_call_sid, c.transcript_revision, \
@@ -134,23 +107,17 @@ impl FromRow for CaseCall {
     }
 }
 
-impl FromRow for KeptEvent {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            id: row.integer("id")?,
-            outcome: row.text("outcome")?,
-        })
-    }
-}
-
-fn case_statements(conversation_id: Option<&str>, call_sid: Option<&str>) -> [Statement; 2] {
+pub(super) fn case_statements(
+    conversation_id: Option<&str>,
+    call_sid: Option<&str>,
+) -> [Statement; 2] {
     let call = Statement::new(CASE_CALL)
         .bind(conversation_id)
         .bind(call_sid);
     [call, Statement::new(CASE_TURNS).bind(conversation_id)]
 }
 
-fn case(results: &[ResultSet]) -> Result<Option<Case>, DatabaseError> {
+pub(super) fn case(results: &[ResultSet]) -> Result<Option<Case>, DatabaseError> {
     let [call, turns] = results else {
         return Err(DatabaseError::new("the database answered without a result"));
     };
@@ -173,46 +140,6 @@ impl<D: Database, R: Runtime> Store<D, R> {
     ) -> Result<Option<Case>, DatabaseError> {
         let statements = case_statements(Some(conversation_id), call_sid);
         case(&self.run("get_by_conversation_id", &statements).await?)
-    }
-
-    /// Keeps an event unless it is kept already, and tells its row and its call. One round trip.
-    ///
-    /// # Errors
-    /// [`DatabaseError`] after the retries; the event may be kept nevertheless.
-    pub async fn keep_event(
-        &self,
-        event: NewEvent<'_>,
-        call_sid: Option<&str>,
-        now: UtcTime,
-    ) -> Result<(KeptEvent, Option<Case>), DatabaseError> {
-        let payload = event.payload.filter(|text| text.len() <= LONGEST_PAYLOAD);
-        let insert = Statement::new(
-            "INSERT INTO elevenlabs_events \
-               (type, conversation_id, event_timestamp, payload, received_at, tried_at, outcome) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6) ON CONFLICT DO NOTHING",
-        )
-        .bind(event.kind)
-        .bind(event.conversation_id)
-        .bind(event.timestamp)
-        .bind(payload)
-        .bind(now)
-        .bind(event.outcome);
-        let select = Statement::new(
-            "SELECT id, outcome FROM elevenlabs_events \
-             WHERE conversation_id = ?2 AND type = ?1 AND event_timestamp = ?3",
-        )
-        .bind(event.kind)
-        .bind(event.conversation_id)
-        .bind(event.timestamp);
-        let known = Some(event.conversation_id).filter(|id| !id.is_empty());
-        let [call, turns] = case_statements(known, call_sid);
-        let operation = "keep_event";
-        let results = self.run(operation, &[insert, select, call, turns]).await?;
-        let kept = results.get(1).map(ResultSet::rows).transpose()?;
-        let kept = kept.and_then(|mut rows: Vec<KeptEvent>| rows.pop());
-        let kept =
-            kept.ok_or_else(|| DatabaseError::new("the event was not kept").during(operation))?;
-        Ok((kept, case(results.get(2..).unwrap_or_default())?))
     }
 
     /// Makes the call what `settled` says, its turns included, and marks the event as applied,

@@ -7,7 +7,7 @@ use crate::reconciling::{ONE, OUTCOME, did, done, outcome, world_without_an_answ
 use crate::support::events::{
     Books, DAY, HOUR, MINUTE, conversation, empty_world, transcription, world_with_calls,
 };
-use crate::support::world::{PLACE, TURN, World, place_body, sid, turn_body};
+use crate::support::world::{API_TOKEN, PLACE, TURN, World, place_body, sid, turn_body};
 
 fn running() -> Value {
     let mut data = conversation(7, &[(1, "A:Hello")]);
@@ -137,6 +137,8 @@ async fn a_call_whose_conversation_another_call_took_is_given_up() {
     let world = empty_world();
     world.script(|_| Err(TransportError::Timeout));
     world.post(PLACE, &place_body(&[7, 8])).await;
+    // Turns need a token here, so that what one names is no claim.
+    world.settings.set("WEBHOOK_TOKEN", API_TOKEN);
     let mut turn = turn_body(8, 2, "Hello");
     turn["conversation_id"] = json!("conv_7");
     assert_eq!(world.post(TURN, &turn).await.status, 201);

@@ -69,7 +69,7 @@ pub fn check_text(json: &str) -> Result<Event, EventError> {
     }
     if let Ok(value) = serde_json::from_str::<Value>(json) {
         compare(&event, &value);
-        compare_report(Report::parse(json).as_ref(), &value);
+        compare_report(Report::parse(json).as_ref(), &value, Progress::Running);
     }
     event
 }
@@ -107,10 +107,12 @@ fn compare(event: &Result<Event, EventError>, value: &Value) {
         (kind, conversation_id)
     );
     assert_eq!(event.timestamp, seconds);
+    assert_eq!(event.agent_id.as_deref(), text(data, "agent_id"));
     match &event.content {
         Content::Report(report) => {
             assert_eq!(kind, "post_call_transcription");
-            compare_report(Some(report), data);
+            // The event itself says that the conversation is over.
+            compare_report(Some(report), data, Progress::Done);
         }
         Content::Failure(failure) => {
             assert_eq!(kind, "call_initiation_failure");
@@ -127,7 +129,7 @@ fn compare(event: &Result<Event, EventError>, value: &Value) {
     }
 }
 
-fn compare_report(report: Option<&Report>, data: &Value) {
+fn compare_report(report: Option<&Report>, data: &Value, unsaid: Progress) {
     let Some(conversation_id) = text(data, "conversation_id") else {
         return assert_eq!(report, None);
     };
@@ -136,7 +138,8 @@ fn compare_report(report: Option<&Report>, data: &Value) {
     let progress = match text(data, "status") {
         Some("done") => Progress::Done,
         Some("failed") => Progress::Failed,
-        _ => Progress::Running,
+        Some("initiated" | "in-progress" | "processing") => Progress::Running,
+        _ => unsaid,
     };
     assert_eq!(report.progress, progress);
     let client = &data["conversation_initiation_client_data"];

@@ -1,0 +1,176 @@
+//! What a call becomes by what ElevenLabs says: pure decisions, which [`super::settle`] carries out.
+
+use crate::elevenlabs::conversation::Report;
+use crate::elevenlabs::event::{Content, Event, InitiationFailure};
+use crate::ledger::transcript::arrange;
+use crate::model::{CallStatus, StoredTime, UtcTime, reason};
+use crate::store::settlement::{Case, CaseCall, Settled};
+
+/// What ElevenLabs says, by event or because it was asked.
+#[derive(Debug, Clone, Copy)]
+pub enum Evidence<'a> {
+    /// Its whole word about the conversation.
+    Report(&'a Report),
+    /// The phone call of this conversation did not come about.
+    Failure(&'a str, &'a InitiationFailure),
+}
+
+impl Evidence<'_> {
+    /// The conversation it is about.
+    pub const fn conversation_id(&self) -> &str {
+        match self {
+            Self::Report(report) => report.conversation_id.as_str(),
+            Self::Failure(conversation_id, _) => conversation_id,
+        }
+    }
+
+    /// The call that ElevenLabs echoes, if it does.
+    pub fn call_sid(&self) -> Option<&str> {
+        match self {
+            Self::Report(report) => report.call_sid.as_deref(),
+            Self::Failure(..) => None,
+        }
+    }
+}
+
+/// What an event says, as evidence; `None` for a type the ledger does not apply.
+#[must_use]
+pub fn evidence(event: &Event) -> Option<Evidence<'_>> {
+    match &event.content {
+        Content::Report(report) => Some(Evidence::Report(report)),
+        Content::Failure(failure) => Some(Evidence::Failure(&event.conversation_id, failure)),
+        Content::Other => None,
+    }
+}
+
+/// How a call's link stands to the evidence that was found for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link<'a> {
+    /// The call has this conversation, or none yet and the evidence names the call.
+    Own,
+    /// A turn claimed this other conversation for the call, and ElevenLabs names the call.
+    OtherClaimed(&'a str),
+    /// A turn claimed this conversation for the call, and ElevenLabs names another call.
+    ClaimRefuted,
+    /// Two conversations for one call: the one on record stays.
+    Conflict,
+}
+
+/// Compares a call with the evidence that was found for it.
+pub fn compare<'a>(call: &'a CaseCall, evidence: Evidence<'_>) -> Link<'a> {
+    let named = evidence
+        .call_sid()
+        .map(|call_sid| call_sid == call.call_sid.as_str());
+    match (call.conversation_id.as_deref(), named) {
+        (Some(known), Some(false)) if call.claimed && known == evidence.conversation_id() => {
+            Link::ClaimRefuted
+        }
+        (None, _) => Link::Own,
+        (Some(known), _) if known == evidence.conversation_id() => Link::Own,
+        (Some(claimed), Some(true)) if call.claimed => Link::OtherClaimed(claimed),
+        (Some(_), _) => Link::Conflict,
+    }
+}
+
+/// What the call becomes by this evidence.
+pub fn judge(case: &Case, evidence: Evidence<'_>, now: UtcTime) -> Settled {
+    let call = &case.call;
+    let unchanged = call.unchanged(evidence.conversation_id());
+    match evidence {
+        // The report of a conversation that took place says more than a failure to begin it.
+        Evidence::Failure(..) if call.transcript_revision > 0 => unchanged,
+        Evidence::Failure(..) if call.status == CallStatus::Completed => unchanged,
+        Evidence::Failure(_, failure) => Settled {
+            status: CallStatus::Failed,
+            failure_reason: Some(failure.reason.clone()),
+            call_end_time: Some(failure.at.unwrap_or(now).into()),
+            telephony_call_sid: unchanged
+                .telephony_call_sid
+                .clone()
+                .or_else(|| failure.telephony_call_sid.clone()),
+            ..unchanged
+        },
+        Evidence::Report(report) if report.is_final() => judge_report(case, report, unchanged, now),
+        // The conversation runs: whatever the ledger supposed of the call, the phone did ring.
+        Evidence::Report(report) => Settled {
+            telephony_call_sid: unchanged
+                .telephony_call_sid
+                .clone()
+                .or_else(|| report.telephony_call_sid.clone()),
+            ..if call.status == CallStatus::Failed && is_supposed(call.failure_reason.as_deref()) {
+                Settled {
+                    status: CallStatus::InProgress,
+                    failure_reason: None,
+                    call_end_time: None,
+                    ..unchanged
+                }
+            } else {
+                unchanged
+            }
+        },
+    }
+}
+
+fn judge_report(case: &Case, report: &Report, unchanged: Settled, now: UtcTime) -> Settled {
+    let call = &case.call;
+    let recorded_at = call.call_start_time.time();
+    let started_at = report.started_at.or(recorded_at).unwrap_or(now);
+    let (status, failure_reason) = match &report.failure_reason {
+        None => (CallStatus::Completed, None),
+        // ElevenLabs' event said more.
+        Some(reason) if reason == "unknown" && !is_supposed(call.failure_reason.as_deref()) => {
+            let known = call.failure_reason.clone();
+            (
+                CallStatus::Failed,
+                Some(known.unwrap_or_else(|| reason.clone())),
+            )
+        }
+        Some(reason) => (CallStatus::Failed, Some(reason.clone())),
+    };
+    // Texts that were cleared because of their age stay so.
+    let cleared = case.turns.iter().any(|turn| turn.message.is_empty());
+    let transcript = report.transcript.as_ref().filter(|_| !cleared);
+    Settled {
+        status,
+        failure_reason,
+        call_end_time: report
+            .ended_at
+            .map(StoredTime::from)
+            .or(unchanged.call_end_time)
+            .or_else(|| Some(now.into())),
+        summary: report
+            .summary
+            .clone()
+            .filter(|_| !cleared)
+            .or(unchanged.summary),
+        telephony_call_sid: unchanged
+            .telephony_call_sid
+            .or_else(|| report.telephony_call_sid.clone()),
+        arrangement: transcript.map(|reported| arrange(&case.turns, reported, started_at)),
+        ..unchanged
+    }
+}
+
+/// Whether a reason is only what the ledger supposed, for lack of ElevenLabs' word.
+fn is_supposed(failure_reason: Option<&str>) -> bool {
+    matches!(
+        failure_reason,
+        Some(reason::OUTCOME_UNKNOWN | reason::NEVER_STARTED | reason::NO_OUTCOME)
+    )
+}
+
+/// Whether there is nothing to write.
+pub fn is_settled_so(case: &Case, settled: &Settled) -> bool {
+    let call = &case.call;
+    let known_transcript = match &settled.arrangement {
+        None => true,
+        Some(arrangement) => arrangement.is_empty() && call.transcript_revision > 0,
+    };
+    known_transcript
+        && call.conversation_id.as_deref() == Some(settled.conversation_id.as_str())
+        && call.status == settled.status
+        && call.failure_reason == settled.failure_reason
+        && call.call_end_time == settled.call_end_time
+        && call.summary == settled.summary
+        && call.telephony_call_sid == settled.telephony_call_sid
+}
