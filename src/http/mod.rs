@@ -6,6 +6,7 @@
 mod accept;
 pub mod answer;
 mod auth;
+mod csv;
 mod cursor;
 #[cfg(target_arch = "wasm32")]
 pub mod edge;

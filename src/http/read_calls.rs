@@ -8,7 +8,7 @@ use super::accept::preferred;
 use super::answer::About;
 use super::problem::Problem;
 use super::query::Query;
-use super::{Answer, Incoming, Service, auth, cursor};
+use super::{Answer, Incoming, Service, auth, csv, cursor};
 use crate::elevenlabs::Transport;
 use crate::model::{Call, CallSid, Turn};
 use crate::platform::Runtime;
@@ -62,7 +62,11 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         let accept = incoming.header("accept");
         let offered = ["application/json", "text/csv"];
         if preferred(accept.as_deref(), &offered) == Some("text/csv") {
-            let answer = Answer::new(200, "text/csv; charset=utf-8; header=present", csv(&calls));
+            let answer = Answer::new(
+                200,
+                "text/csv; charset=utf-8; header=present",
+                csv::table(&calls),
+            );
             return Ok(match next_cursor {
                 Some(cursor) => answer.with_header("x-next-cursor", cursor),
                 None => answer,
@@ -160,54 +164,6 @@ pub(super) fn query(query: &mut Query<'_>) -> (CallFilter, i64) {
     (filter, query.number("limit", MAX_LIMIT, DEFAULT_LIMIT))
 }
 
-/// The calls as CSV (RFC 4180) with a heading line.
-fn csv(calls: &[Call]) -> String {
-    let mut csv = String::from(
-        "id,call_sid,conversation_id,driver_id,status,failure_reason,call_start_time,\
-         call_end_time,summary,created_at,updated_at,turn_count\r\n",
-    );
-    for call in calls {
-        let text = |text: Option<&str>| cell(text.unwrap_or_default());
-        // Writing to a String cannot fail.
-        let _ = write!(
-            csv,
-            "{},{},{},{},{},{},{},{},{},{},{},{}\r\n",
-            call.id,
-            cell(call.call_sid.as_str()),
-            text(call.conversation_id.as_deref()),
-            call.driver_id.map(|id| id.to_string()).unwrap_or_default(),
-            call.status.as_str(),
-            text(call.failure_reason.as_deref()),
-            cell(&call.call_start_time.to_string()),
-            call.call_end_time
-                .as_ref()
-                .map(|time| cell(&time.to_string()))
-                .unwrap_or_default(),
-            text(call.summary.as_deref()),
-            cell(&call.created_at.to_string()),
-            cell(&call.updated_at.to_string()),
-            call.turn_count,
-        );
-    }
-    csv
-}
-
-/// A text as a CSV field. One that a spreadsheet would take for a formula gets an apostrophe in
-/// front: what ElevenLabs or a driver said must not run on the reader's machine.
-fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    let text = if formula {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    };
-    if text.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
-    }
-}
-
 /// The turns as people read them, a line each, whatever was said: nobody can say a line of somebody
 /// else's. JSON has the exact words.
 fn plain_text(transcription: &Transcription) -> String {
@@ -225,31 +181,4 @@ fn plain_text(transcription: &Transcription) -> String {
         let _ = writeln!(text, "[{}] {speaker}: {message}", turn.timestamp);
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cell;
-
-    #[test]
-    fn a_field_is_quoted_where_it_must_be_and_never_a_formula() {
-        for (text, field) in [
-            ("", ""),
-            ("plain", "plain"),
-            ("a,b", "\"a,b\""),
-            ("say \"hi\"\nnow", "\"say \"\"hi\"\"\nnow\""),
-            ("=1+1", "'=1+1"),
-            ("@cmd,x", "\"'@cmd,x\""),
-            ("-5", "'-5"),
-            ("\n=1", "\"'\n=1\""),
-            ("\r=1", "\"'\r=1\""),
-            ("\t=1", "'\t=1"),
-            ("＝1", "'＝1"),
-            ("＋1", "'＋1"),
-            ("－1", "'－1"),
-            ("＠SUM", "'＠SUM"),
-        ] {
-            assert_eq!(cell(text), field);
-        }
-    }
 }

@@ -148,12 +148,12 @@ fn a_list_is_given_as_csv() {
         let lines: Vec<_> = reply.text.split("\r\n").collect();
         assert_eq!(
             lines[0],
-            "id,call_sid,conversation_id,driver_id,status,failure_reason,call_start_time,call_end_time,summary,\
-             created_at,updated_at,turn_count"
+            "\"id\",\"call_sid\",\"conversation_id\",\"driver_id\",\"status\",\"failure_reason\",\"call_start_time\",\
+             \"call_end_time\",\"summary\",\"created_at\",\"updated_at\",\"turn_count\""
         );
         let time = "2025-01-06T10:00:00.000Z";
         assert!(lines[1].ends_with(&format!(
-            ",{0},conv_{0},{driver},completed,,{time},,,{time},{time},0",
+            ",\"{0}\",\"conv_{0}\",\"{driver}\",\"completed\",\"\",\"{time}\",\"\",\"\",\"{time}\",\"{time}\",\"0\"",
             names[6]
         )));
         assert_eq!((lines.len(), lines[3]), (4, ""));
