@@ -4,6 +4,7 @@
 //! the host go through the very same routes, checks and status codes as the worker.
 
 mod accept;
+mod address;
 pub mod answer;
 mod auth;
 mod csv;

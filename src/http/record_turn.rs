@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::address::rate_limit_key;
 use super::answer::About;
 use super::fields::{Faults, Fields};
 use super::problem::Problem;
@@ -54,7 +55,8 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             auth::require_bearer(incoming, &token)?;
         }
         if let Some(address) = incoming.header("cf-connecting-ip") {
-            self.admit(config::TURN_LIMIT_BY_ADDRESS, &address).await?;
+            let key = rate_limit_key(&address);
+            self.admit(config::TURN_LIMIT_BY_ADDRESS, &key).await?;
         }
         let body = mended(read_body(incoming, BODY_LIMIT).await?);
         let turn = parse(&json::parse(&body)?)?;

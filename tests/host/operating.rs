@@ -41,7 +41,26 @@ async fn an_address_that_posts_too_often_is_held_back_before_its_body_is_read() 
         turn
     };
     assert_eq!(world.send(from("203.0.113.7")).await.status, 429);
+    assert_eq!(world.send(from("::ffff:203.0.113.7")).await.status, 429);
     assert_eq!(world.send(from("203.0.113.8")).await.status, 201);
+}
+
+#[tokio::test]
+async fn every_address_of_an_ipv6_network_counts_for_the_same_limit() {
+    let world = world_with_a_call().await;
+    world
+        .settings
+        .deny("TURN_RATE_LIMIT_BY_ADDRESS", "20010db800000001/64");
+    for (address, status) in [
+        ("2001:db8:0:1::1", 429),
+        ("2001:db8:0:1:a:b:c:d", 429),
+        ("2001:db8:0:2::1", 201),
+    ] {
+        let mut turn = request("POST", TURN, turn_body(7, 1, "Hello").to_string());
+        let header = ("cf-connecting-ip".to_owned(), address.to_owned());
+        turn.headers.push(header);
+        assert_eq!(world.send(turn).await.status, status, "{address}");
+    }
 }
 
 #[tokio::test]
