@@ -9,9 +9,9 @@ use crate::elevenlabs::worker_transport::FetchTransport;
 use crate::http::Service;
 use crate::http::edge::{EdgeRequest, Refused};
 use crate::ledger::reconcile::reconcile;
-use crate::platform::config;
 use crate::platform::worker_runtime::WorkerRuntime;
 use crate::platform::worker_settings::WorkerSettings;
+use crate::platform::{Traced, config};
 use crate::store::Store;
 use crate::store::d1::D1;
 
@@ -46,7 +46,7 @@ fn service(env: &Env) -> Service<D1, WorkerRuntime, FetchTransport, WorkerSettin
 
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    let runtime = WorkerRuntime;
-    let store = Store::new(D1::from_env(&env, config::DATABASE), runtime);
+    let runtime = Traced::run(WorkerRuntime);
+    let store = Store::new(D1::from_env(&env, config::DATABASE), runtime.clone());
     reconcile(&store, &runtime, FetchTransport, &WorkerSettings(&env)).await;
 }

@@ -30,9 +30,9 @@ pub use incoming::{BodyError, Incoming};
 pub use problem::Problem;
 
 use crate::elevenlabs::Transport;
-use crate::platform::Runtime;
 use crate::platform::config::Settings;
 use crate::platform::log::{Level, Line};
+use crate::platform::{Runtime, Traced, random_id};
 use crate::store::{Database, Store};
 
 /// The whole service, for one request: routes over a store, a way to ElevenLabs and the runtime.
@@ -56,26 +56,33 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
     }
 
     /// Answers one request and writes its log line. It never fails: what goes wrong becomes a
-    /// problem response.
-    pub async fn handle(&self, incoming: &mut impl Incoming) -> Answer {
-        let started = self.runtime.now();
-        let request_id = self.request_id(incoming);
-        let (route, result) = self.route(incoming).await;
+    /// problem response. Every line that is written on the way carries the request's id.
+    pub async fn handle(self, incoming: &mut impl Incoming) -> Answer {
+        let request_id = incoming
+            .header("cf-ray")
+            .unwrap_or_else(|| random_id(&self.runtime));
+        let runtime = Traced::request(self.runtime, &request_id);
+        let service = Service {
+            store: self.store.with_runtime(runtime.clone()),
+            runtime,
+            transport: self.transport,
+            settings: self.settings,
+        };
+        let started = service.runtime.now();
+        let (route, result) = service.route(incoming).await;
         let line = Line::new("request");
         let (mut answer, line) = match result {
             Ok(answer) => (answer, line),
             Err(problem) => (problem.to_answer(), problem.log(line)),
         };
-        let level = if answer.status >= 500 {
-            Level::Error
-        } else {
-            Level::Info
-        };
-        let usage = self.store.usage();
-        let millis = self.runtime.now().as_millis() - started.as_millis();
+        let usage = service.store.usage();
+        let millis = service.runtime.now().as_millis() - started.as_millis();
         let line = Line {
-            level,
-            request_id: Some(request_id.clone()),
+            level: if answer.status >= 500 {
+                Level::Error
+            } else {
+                Level::Info
+            },
             route: Some(route),
             status: Some(answer.status),
             duration_ms: Some(millis),
@@ -85,7 +92,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             code: answer.about.code.map(str::to_owned),
             ..line
         };
-        self.runtime.log(&line.with_usage(usage));
+        service.runtime.log(&line.with_usage(usage));
         let timing = format!("db;dur={}, total;dur={millis}", usage.millis);
         answer.headers.push(("server-timing", timing));
         answer.headers.push(("x-request-id", request_id));
@@ -93,13 +100,5 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             answer.body.clear();
         }
         answer
-    }
-
-    /// Cloudflare's name for the request, or a random one where there is none (on a laptop).
-    fn request_id(&self, incoming: &impl Incoming) -> String {
-        incoming.header("cf-ray").unwrap_or_else(|| {
-            let bits = self.runtime.random().map_or(0, u128::from_be_bytes);
-            format!("{bits:032x}")
-        })
     }
 }

@@ -21,6 +21,8 @@ pub enum Problem {
         detail: String,
         /// What is wrong with which field.
         faults: Vec<Fault>,
+        /// The call it is about, where the body names one.
+        call_sid: Option<String>,
     },
     /// A turn for a call that is not on record (400).
     UnknownCall(String),
@@ -63,6 +65,21 @@ impl From<NotConfigured> for Problem {
     }
 }
 
+/// How many faulty fields a log line names.
+const NAMES_IN_A_LINE: usize = 10;
+/// The most characters of one name in a log line.
+const LONGEST_NAME_IN_A_LINE: usize = 100;
+
+/// The names of the first faulty fields.
+fn names(faults: &[Fault]) -> String {
+    let name = |fault: &Fault| {
+        let name = fault.field.chars().take(LONGEST_NAME_IN_A_LINE);
+        name.collect::<String>()
+    };
+    let names: Vec<String> = faults.iter().take(NAMES_IN_A_LINE).map(name).collect();
+    names.join(", ")
+}
+
 /// The body of a problem response.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
@@ -91,7 +108,17 @@ impl Problem {
         Self::InvalidRequest {
             detail: detail.into(),
             faults: Vec::new(),
+            call_sid: None,
         }
+    }
+
+    /// The same, about this call.
+    #[must_use]
+    pub fn about_call(mut self, name: Option<&str>) -> Self {
+        if let Self::InvalidRequest { call_sid, .. } = &mut self {
+            *call_sid = name.map(str::to_owned);
+        }
+        self
     }
 
     /// A request with faulty fields.
@@ -101,14 +128,24 @@ impl Problem {
             1 => "One field is wrong; see errors. Nothing was recorded.".to_owned(),
             count => format!("{count} fields are wrong; see errors. Nothing was recorded."),
         };
-        Self::InvalidRequest { detail, faults }
+        let call_sid = None;
+        Self::InvalidRequest {
+            detail,
+            faults,
+            call_sid,
+        }
     }
 
     /// A query with faulty parameters.
     #[must_use]
     pub fn faulty_query(faults: Vec<Fault>) -> Self {
         let detail = "The query is wrong; see errors.".to_owned();
-        Self::InvalidRequest { detail, faults }
+        let call_sid = None;
+        Self::InvalidRequest {
+            detail,
+            faults,
+            call_sid,
+        }
     }
 
     /// The stable code.
@@ -212,6 +249,13 @@ impl Problem {
             | Self::CallNotRecorded(PlaceError::NotRecorded(cause)) => return cause.log(line),
             Self::CallNotRecorded(PlaceError::NoToken(cause)) => cause.to_string(),
             Self::NotConfigured(missing) => missing.to_string(),
+            Self::InvalidRequest { faults, .. } if !faults.is_empty() => {
+                return Line {
+                    faulty_fields: Some(names(faults)),
+                    count: u64::try_from(faults.len()).ok(),
+                    ..line
+                };
+            }
             _ => return line,
         };
         let cause = Some(cause);
@@ -228,7 +272,9 @@ impl Problem {
             | Self::ConversationNotLinked(call_sid)
             | Self::OtherConversation(call_sid) => (Some(call_sid.clone()), Vec::new()),
             Self::StoreUnavailable { call_sid, .. } => (call_sid.clone(), Vec::new()),
-            Self::InvalidRequest { faults, .. } => (None, faults.clone()),
+            Self::InvalidRequest {
+                faults, call_sid, ..
+            } => (call_sid.clone(), faults.clone()),
             _ => (None, Vec::new()),
         };
         let about = About {

@@ -116,7 +116,14 @@ pub(super) async fn read_body(
 fn parse(body: &Json<'_>) -> Result<NewTurn, Problem> {
     let mut faults = Faults::default();
     let turn = turn(body, &mut faults);
-    faults.or(turn).map_err(Problem::faulty)
+    let read = faults.or(turn);
+    read.map_err(|faults| Problem::faulty(faults).about_call(named(body)))
+}
+
+/// The call that a body names, whatever else is wrong with it.
+fn named<'a>(body: &'a Json<'a>) -> Option<&'a str> {
+    let name = body.as_object()?.get("call_sid")?.as_text()?;
+    (!name.trim().is_empty() && name.len() <= LONGEST_NAME).then_some(name)
 }
 
 pub(super) fn turn(body: &Json<'_>, faults: &mut Faults) -> Option<NewTurn> {

@@ -8,9 +8,9 @@ use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::lookup::{Asked, NoAnswer};
 use crate::elevenlabs::{Client, Transport};
 use crate::model::{CallSid, CallStatus, UtcTime, is_unlinked, reason};
-use crate::platform::Runtime;
 use crate::platform::config::{self, NotConfigured, Settings};
 use crate::platform::log::{Level, Line, Reconciled};
+use crate::platform::{Runtime, Traced};
 use crate::store::reconciling::UnsettledCall;
 use crate::store::{Database, DatabaseError, Store, retention};
 
@@ -62,10 +62,11 @@ impl From<NotConfigured> for Stop {
 ///    limit, a refusal or a failure ends the asking; a later run goes on.
 /// 3. Texts older than `RETENTION_DAYS` are cleared.
 ///
-/// It writes one log line, and fails never: what it cannot do now it does later.
+/// It writes one log line, and fails never: what it cannot do now it does later. Every line that
+/// it causes carries the run's id, because the runtime is a [`Traced`] one.
 pub async fn reconcile<D: Database, R: Runtime, T: Transport>(
-    store: &Store<D, R>,
-    runtime: &R,
+    store: &Store<D, Traced<R>>,
+    runtime: &Traced<R>,
     transport: T,
     settings: &impl Settings,
 ) {

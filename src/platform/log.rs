@@ -27,9 +27,12 @@ pub struct Line {
     pub level: Level,
     /// What happened: `request`, or a step of a call's life such as `call_dialled`.
     pub event: &'static str,
-    /// The id that the response carried as `X-Request-Id`.
+    /// The id that the response carried as `X-Request-Id`: of the request that is being handled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// The id of the run of the reconciler that is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
     /// The route's pattern, not the path, so that lines can be grouped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<&'static str>,
@@ -48,6 +51,10 @@ pub struct Line {
     /// The driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver_id: Option<i64>,
+    /// The names of the first faulty fields of a request, separated by commas; never what they
+    /// hold. `count` is how many faults there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faulty_fields: Option<String>,
     /// The stable code of what went wrong, or of what became of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,

@@ -5,9 +5,11 @@ pub mod log;
 pub mod printable;
 mod runtime;
 mod settings;
+mod traced;
 #[cfg(target_arch = "wasm32")]
 pub mod worker_runtime;
 #[cfg(target_arch = "wasm32")]
 pub mod worker_settings;
 
 pub use runtime::{RandomUnavailable, Runtime};
+pub use traced::{Traced, random_id};

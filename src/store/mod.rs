@@ -50,6 +50,15 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
     }
 
+    /// The same store over another runtime.
+    pub fn with_runtime<N>(self, runtime: N) -> Store<D, N> {
+        Store {
+            database: self.database,
+            runtime,
+            usage: self.usage,
+        }
+    }
+
     /// What the database was asked so far.
     pub fn usage(&self) -> Usage {
         self.usage.get()

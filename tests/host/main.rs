@@ -26,6 +26,7 @@ mod late_turns;
 mod listing;
 mod listing_csv;
 mod listing_pages;
+mod log_joins;
 mod log_lines;
 mod log_operations;
 mod migrations;

@@ -156,14 +156,7 @@ async fn a_conversation_named_like_a_path_never_leads_to_another_path() {
         turn["conversation_id"] = json!(name);
         assert_eq!(world.post(TURN, &turn).await.status, 201);
         world.runtime.advance(20 * 60 * 1000);
-        let store = call_ledger::store::Store::new(&*world.database, world.runtime.clone());
-        call_ledger::ledger::reconcile::reconcile(
-            &store,
-            &world.runtime,
-            &world.elevenlabs,
-            &world.settings,
-        )
-        .await;
+        world.reconcile().await;
         let requests = world.elevenlabs.requests.borrow();
         let gets: Vec<_> = requests
             .iter()
@@ -171,5 +164,21 @@ async fn a_conversation_named_like_a_path_never_leads_to_another_path() {
             .collect();
         let asked = format!("http://elevenlabs.test/v1/convai/conversations{asked}");
         assert_eq!(gets[0].url, asked, "{name}");
+    }
+}
+
+#[test]
+fn the_platforms_own_line_for_each_request_is_off_in_every_environment() {
+    let configuration = std::fs::read_to_string("wrangler.toml").unwrap();
+    let table = |name: &str| {
+        let (_, after) = configuration.split_once(&format!("\n[{name}]\n")).unwrap();
+        let rows = after.lines().take_while(|line| !line.starts_with('['));
+        rows.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for environment in ["", "env.staging.", "env.production."] {
+        let on = table(&format!("{environment}observability"));
+        assert!(on.contains(&"enabled = true".to_owned()), "{environment}");
+        let logs = table(&format!("{environment}observability.logs"));
+        assert!(logs.contains(&"invocation_logs = false".to_owned()));
     }
 }

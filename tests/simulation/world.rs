@@ -10,7 +10,7 @@ use call_ledger::ledger::reconcile::reconcile;
 use call_ledger::model::UtcTime;
 use call_ledger::platform::config::{Setting, Settings};
 use call_ledger::platform::log::Line;
-use call_ledger::platform::{RandomUnavailable, Runtime};
+use call_ledger::platform::{RandomUnavailable, Runtime, Traced};
 use call_ledger::store::{Database, DatabaseError, ResultSet, Statement, Store};
 use futures_util::future::{Either, select};
 use serde_json::Value;
@@ -261,7 +261,7 @@ pub async fn cron(world: &Shared) {
     let here = world.clone();
     let lifetime = world.lifetime();
     let worker = async move {
-        let runtime = SimRuntime(here.clone());
+        let runtime = Traced::run(SimRuntime(here.clone()));
         let store = Store::new(SimDatabase(here.clone()), runtime.clone());
         reconcile(&store, &runtime, SimTransport(here.clone()), &SimSettings).await;
     };

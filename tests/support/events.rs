@@ -7,6 +7,7 @@ use std::rc::Rc;
 use call_ledger::elevenlabs::{ApiAnswer, ApiRequest, TransportError};
 use call_ledger::ledger::reconcile::reconcile;
 use call_ledger::model::UtcTime;
+use call_ledger::platform::Traced;
 use call_ledger::store::Store;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
@@ -194,9 +195,10 @@ impl World {
     /// One run of the reconciler.
     pub async fn reconcile(&self) -> Run {
         let asked_before = self.elevenlabs.requests.borrow().len();
-        let store = Store::new(&*self.database, self.runtime.clone());
+        let runtime = Traced::run(self.runtime.clone());
+        let store = Store::new(&*self.database, runtime.clone());
         let elevenlabs = self.elevenlabs.clone();
-        reconcile(&store, &self.runtime, elevenlabs, &self.settings).await;
+        reconcile(&store, &runtime, elevenlabs, &self.settings).await;
         let requests = self.elevenlabs.requests.borrow();
         let asked = requests.iter().skip(asked_before);
         let path = |request: &ApiRequest| {

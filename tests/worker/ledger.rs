@@ -217,7 +217,8 @@ impl Ledger {
     /// The log line of a request.
     pub async fn line(&self, request_id: &str) -> Value {
         let name = format!("\"request_id\":\"{request_id}\"");
-        let mut lines = self.lines(&[&name], 1).await;
+        // The steps of a placement carry the same id.
+        let mut lines = self.lines(&[&name, "\"event\":\"request\""], 1).await;
         assert_eq!(lines.len(), 1, "lines of one request: {lines:?}");
         lines.remove(0)
     }
