@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # What runs wrangler for a person: tools/. Variables given to make (ENV=…, REMOTE=1) reach it through the environment.
 TOOLS = cargo run --quiet --locked --package ledger-tools --
 
-.PHONY: help setup supply-chain dev reconcile tail test build fmt lint test-host test-scripts test-worker test-attack attack soak properties fuzz mutants load bench migrate rollback clean distclean
+.PHONY: help setup supply-chain dev reconcile tail test build fmt lint test-host test-scripts test-worker test-attack attack soak properties fuzz mutants load bench migrate rollback import clean distclean
 
 help:
 	@echo 'make setup        install the build tools into this folder (half a minute the first time)'
@@ -36,6 +36,8 @@ help:
 	@echo 'make migrate      apply the migrations to the local database'
 	@echo '                    [REMOTE=1] [ENV=…] [UPTO=0002] [PERSIST=DIR]'
 	@echo 'make rollback     undo the newest migration: MIGRATION=0004'
+	@echo '                    [REMOTE=1] [ENV=…] [PERSIST=DIR]'
+	@echo 'make import       bring in the record of an older system: CALLS=calls.csv TURNS=turns.csv (docs/importing.md)'
 	@echo '                    [REMOTE=1] [ENV=…] [PERSIST=DIR]'
 	@echo 'make clean        delete what was built; distclean: also the tools and the local database'
 
@@ -91,7 +93,7 @@ test-host: setup
 	cargo test --locked --package call-ledger --test simulation
 	@echo 'test: the simulated ElevenLabs itself'
 	cargo test --locked --package elevenlabs-simulator --tests
-	@echo 'test: migrating, rolling back and following the log, over a stand-in for wrangler'
+	@echo 'test: migrating, rolling back, importing and following the log, over stand-ins for wrangler'
 	cargo test --locked --package ledger-tools
 	@echo 'test: the comparison that the load test makes'
 	cargo test --locked --package load-test
@@ -145,6 +147,9 @@ migrate: setup
 
 rollback: setup
 	@$(TOOLS) rollback
+
+import: setup
+	@$(TOOLS) import
 
 clean:
 	rm -rf target build

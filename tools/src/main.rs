@@ -3,6 +3,7 @@
 
 mod configuration;
 mod failure;
+mod import;
 mod migrate;
 mod options;
 mod project;
@@ -20,6 +21,7 @@ const HELP: &str = "\
 Run these through make, from the project's folder:
   make migrate  [REMOTE=1] [ENV=NAME] [UPTO=0002] [PERSIST=DIR]           apply the migrations
   make rollback MIGRATION=0004 [REMOTE=1] [ENV=NAME] [PERSIST=DIR]        undo the newest migration
+  make import   CALLS=calls.csv TURNS=turns.csv [REMOTE=1] [ENV=NAME] [PERSIST=DIR]   bring in an older record
   make tail     [ENV=NAME] [LEVEL=error] [CALL=EL_…] [FILE=night.json]    the log of a deployed worker
 ";
 
@@ -43,6 +45,7 @@ type Subcommand = fn(&Project, &Options) -> Result<(), Failure>;
 
 fn subcommand(name: &str) -> Option<Subcommand> {
     match name {
+        "import" => Some(import::run),
         "migrate" => Some(migrate::run),
         "rollback" => Some(rollback::run),
         "tail" => Some(tail::run),

@@ -106,7 +106,7 @@ pub fn applied(database: &Database) -> Result<BTreeSet<String>, Failure> {
     let rows = match database.query("SELECT name FROM d1_migrations") {
         Ok(rows) => rows,
         Err(QueryError::NoSuchTable(_)) => return Ok(BTreeSet::new()),
-        Err(QueryError::Other(text)) => fail!("{} does not answer: {text}", database.title()),
+        Err(error) => return Err(database.silence(error)),
     };
     let name = |mut row: crate::wrangler::Row| match row.remove("name") {
         Some(Value::String(name)) => Some(name),
@@ -160,11 +160,9 @@ fn apply(database: &Database, config: &Path) -> Result<(), Failure> {
 }
 
 fn holdings(database: &Database) -> Result<Holdings, Failure> {
-    let rows = database.query(HOLDINGS).map_err(|error| match error {
-        QueryError::NoSuchTable(text) | QueryError::Other(text) => {
-            Failure::new(format!("{} does not answer: {text}", database.title()))
-        }
-    })?;
+    let rows = database
+        .query(HOLDINGS)
+        .map_err(|error| database.silence(error))?;
     let row = Value::Object(rows.into_iter().next().unwrap_or_default());
     serde_json::from_value(row)
         .map_err(|error| Failure::new(format!("wrangler answered something else: {error}")))

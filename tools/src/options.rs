@@ -19,6 +19,10 @@ pub struct Options {
     pub level: Option<String>,
     /// `CALL`: only log lines of this call.
     pub call: Option<String>,
+    /// `CALLS` and `TURNS`: the files of an older record, absolute.
+    pub calls: Option<PathBuf>,
+    /// See `calls`.
+    pub turns: Option<PathBuf>,
     /// `FILE`: what `wrangler tail --format json` wrote, absolute.
     pub file: Option<PathBuf>,
 }
@@ -34,6 +38,8 @@ impl Options {
             migration: text("MIGRATION"),
             level: text("LEVEL"),
             call: text("CALL"),
+            calls: path("CALLS"),
+            turns: path("TURNS"),
             file: path("FILE"),
         }
     }

@@ -155,6 +155,23 @@ impl Database {
         rows(&output)
     }
 
+    /// What to say when a query that has to succeed does not.
+    pub fn silence(&self, error: QueryError) -> Failure {
+        let (QueryError::NoSuchTable(text) | QueryError::Other(text)) = error;
+        Failure::new(format!("{} does not answer: {text}", self.title()))
+    }
+
+    /// Executes a file of statements, in one transaction.
+    ///
+    /// # Errors
+    /// wrangler does not run, or says what failed. Then nothing of the file is done.
+    pub fn execute_file(&self, file: &Path) -> Result<(), Failure> {
+        let output = self.execute("--file", file.as_os_str())?;
+        rows(&output).map(drop).map_err(|error| match error {
+            QueryError::NoSuchTable(text) | QueryError::Other(text) => Failure::new(text),
+        })
+    }
+
     fn execute(&self, from: &str, what: &OsStr) -> Result<Output, Failure> {
         let mut command = self.d1(&["execute", &self.name, "--json", "--yes", from], what);
         command.stdin(Stdio::null()).stderr(Stdio::inherit());

@@ -5,6 +5,7 @@
 
 mod exports;
 mod folder;
+mod importing;
 mod migrating;
 mod places;
 mod tailing;
