@@ -13,6 +13,7 @@
 mod wrangler;
 
 mod bodies;
+mod configuration;
 mod conversations;
 mod costs;
 mod database;
