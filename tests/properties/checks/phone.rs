@@ -11,6 +11,11 @@ pub const BETWEEN: [char; 9] = [
 pub fn e164(text: &str) -> Option<String> {
     let text = text.trim();
     let rest = text.strip_prefix('+');
+    // +44 (0)20 …: what a bracket begins with is the next digit, whatever stands between.
+    let mut brackets = rest.unwrap_or_default().split('(').skip(1);
+    if brackets.any(|inside| inside.trim_start_matches(BETWEEN).starts_with('0')) {
+        return None;
+    }
     let digits: String = rest
         .unwrap_or(text)
         .chars()
