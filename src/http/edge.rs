@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use worker::js_sys::{Reflect, Uint8Array};
+use worker::js_sys::{Reflect, Uint8Array, global};
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{
@@ -11,6 +11,7 @@ use worker::web_sys::{
 };
 
 use super::{Answer, BodyError, Incoming};
+use crate::ledger::place_calls::Caller;
 
 /// A request of the Workers runtime.
 #[derive(Debug)]
@@ -58,6 +59,16 @@ impl Incoming for EdgeRequest {
         self.headers.get(name).ok().flatten()
     }
 
+    fn caller(&self) -> Caller {
+        if self.request.signal().aborted() {
+            Caller::Gone
+        } else if signal_tells() {
+            Caller::Connected
+        } else {
+            Caller::Unknown
+        }
+    }
+
     async fn body(&mut self, limit: usize) -> Result<Vec<u8>, BodyError> {
         let announced = self
             .header("content-length")
@@ -79,6 +90,17 @@ impl Incoming for EdgeRequest {
             },
         }
     }
+}
+
+/// Whether the runtime aborts a request's signal when its sender hangs up. Without this
+/// compatibility flag there is a signal as well, but it stays as it is.
+fn signal_tells() -> bool {
+    let path = ["Cloudflare", "compatibilityFlags", "enable_request_signal"];
+    let mut value = JsValue::from(global());
+    for name in path {
+        value = Reflect::get(&value, &JsValue::from_str(name)).unwrap_or_default();
+    }
+    value.is_truthy()
 }
 
 /// The longest announced body that is read in one piece, in bytes. That is quicker than a stream,

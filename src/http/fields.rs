@@ -21,10 +21,17 @@ pub struct Fault {
     pub message: String,
 }
 
+/// How many faults an answer names; of more it gives only the number. A body of 1 MiB has room
+/// for 300,000 faults, and each of them becomes about a hundred bytes of the answer.
+pub const MAX_FAULTS: usize = 100;
+
 /// The faults of a request as they are found.
 #[derive(Debug, Default)]
 pub struct Faults {
+    /// The first [`MAX_FAULTS`] of them.
     found: Vec<Fault>,
+    /// How many there are.
+    count: usize,
     /// What the readers take, where they are asked for that instead of for values.
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) sketch: Option<Sketch>,
@@ -35,16 +42,28 @@ impl Faults {
     ///
     /// # Errors
     /// The faults.
-    pub fn or<T>(self, read: Option<T>) -> Result<T, Vec<Fault>> {
+    pub fn or<T>(self, read: Option<T>) -> Result<T, Self> {
         match read {
-            Some(read) if self.found.is_empty() => Ok(read),
-            _ => Err(self.found),
+            Some(read) if self.count == 0 => Ok(read),
+            _ => Err(self),
         }
     }
 
-    fn push(&mut self, field: String, message: impl ToString) {
-        let message = message.to_string();
-        self.found.push(Fault { field, message });
+    /// The first [`MAX_FAULTS`] faults, and how many there are.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<Fault>, usize) {
+        (self.found, self.count)
+    }
+
+    /// Counts a fault, and keeps its texts if it is one of the first.
+    pub(super) fn push(&mut self, field: impl FnOnce() -> String, message: impl ToString) {
+        self.count += 1;
+        if self.found.len() < MAX_FAULTS {
+            self.found.push(Fault {
+                field: field(),
+                message: message.to_string(),
+            });
+        }
     }
 }
 
@@ -72,10 +91,12 @@ impl<'a> Fields<'a> {
         if let Some(object) = value.as_object() {
             return Some(Self { path, object });
         }
-        let field = if path.is_empty() {
-            "body".to_owned()
-        } else {
-            path
+        let field = || {
+            if path.is_empty() {
+                "body".to_owned()
+            } else {
+                path
+            }
         };
         faults.push(field, "must be a JSON object");
         None
@@ -92,7 +113,7 @@ impl<'a> Fields<'a> {
 
     /// Notes a fault of a field of this object.
     pub fn fault(&self, name: &str, message: impl ToString, faults: &mut Faults) {
-        faults.push(self.path(name), message);
+        faults.push(|| self.path(name), message);
     }
 
     /// A field's value; `None` when it is absent or null.
@@ -208,9 +229,9 @@ impl<'a> Fields<'a> {
             return Some(sketch::ONE_ITEM);
         }
         self.required(name, faults)?;
-        let before = faults.found.len();
+        let before = faults.count;
         let items = self.list(name, faults);
-        if faults.found.len() == before && !(1..=most).contains(&items.len()) {
+        if faults.count == before && !(1..=most).contains(&items.len()) {
             let message = format!("must list 1 to {most} {name}, not {}", items.len());
             self.fault(name, message, faults);
         }

@@ -2,6 +2,8 @@
 
 use core::future::Future;
 
+use crate::ledger::place_calls::Caller;
+
 /// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyError {
@@ -24,6 +26,11 @@ pub trait Incoming {
 
     /// The first value of a header; the name in lower case.
     fn header(&self, name: &str) -> Option<String>;
+
+    /// Whether the sender still waits for the answer. It may change at every await.
+    fn caller(&self) -> Caller {
+        Caller::Unknown
+    }
 
     /// The whole body, of at most `limit` bytes. A longer one is not read to its end.
     ///

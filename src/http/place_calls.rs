@@ -11,7 +11,8 @@ use super::record_turn::read_body;
 use super::{Answer, Incoming, Service, auth, json};
 use crate::elevenlabs::{Client, Transport};
 use crate::json::{Json, mended};
-use crate::ledger::place_calls::{Placed, place_calls};
+use crate::ledger::pending::Pending;
+use crate::ledger::place_calls::{Order, Placed, place_calls};
 use crate::model::{CallSid, CallStatus, Driver, DriverId, ExactTime, UtcTime, Violation, reason};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
@@ -52,16 +53,26 @@ struct PlacedCall {
     /// Why the call could not be placed, where it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<PlacingError>,
+    /// Where it is not known yet whether a phone rang.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<Pending>,
 }
 
 /// Why a call could not be placed.
 #[derive(Debug, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 struct PlacingError {
-    /// `elevenlabs_rejected`: no phone rang. `outcome_unknown`: it may have rung.
+    /// `elevenlabs_rejected`: ElevenLabs refused the call, no phone rang. `not_dialled`: the
+    /// request ended before it dialled, no phone rang. `never_started`: ElevenLabs knows no
+    /// conversation of this call, so no phone rang. `outcome_unknown`: a phone may have rung.
     #[cfg_attr(
         not(target_arch = "wasm32"),
-        schemars(extend("enum" = [reason::ELEVENLABS_REJECTED, reason::OUTCOME_UNKNOWN]))
+        schemars(extend("enum" = [
+            reason::ELEVENLABS_REJECTED,
+            reason::NOT_DIALLED,
+            reason::NEVER_STARTED,
+            reason::OUTCOME_UNKNOWN,
+        ]))
     )]
     code: &'static str,
     /// The same for people.
@@ -72,13 +83,14 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
     /// 1. Who may: the holder of `API_TOKEN` (401), and nobody while that or what ElevenLabs
     ///    needs is not configured (503).
     /// 2. What came: the whole request is checked before anything is recorded (400, 413).
-    /// 3. Recorded, dialled, and each answer written down. When the rows cannot be written
-    ///    nothing is dialled (500).
+    /// 3. Recorded, dialled while the caller waits, and each answer written down. When the rows
+    ///    cannot be written nothing is dialled (500).
     /// 4. 201 all newly placed, 200 all on record before, 502 none could be placed, 207 mixed.
     pub(super) async fn place_calls(
         &self,
         incoming: &mut impl Incoming,
     ) -> Result<Answer, Problem> {
+        let arrived_at = self.runtime.now();
         auth::require_bearer(incoming, &config::api_token(&self.settings)?)?;
         let settings = config::placing(&self.settings)?;
         let body = mended(read_body(incoming, BODY_LIMIT).await?);
@@ -90,21 +102,29 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             access.api_key.clone(),
             access.timeout,
         );
+        let order = Order {
+            requested_at: request.timestamp,
+            drivers: &request.drivers,
+            arrived_at,
+            // Where this cannot be read, the reconciler does not ask about calls.
+            reconcile_after: config::reconcile_after(&self.settings).ok(),
+        };
+        let caller = || incoming.caller();
         let placed = place_calls(
             &self.store,
             &self.runtime,
             &elevenlabs,
             &settings,
-            request.timestamp,
-            &request.drivers,
+            order,
+            caller,
         )
         .await
         .map_err(Problem::CallNotRecorded)?;
-        Ok(answer(request.timestamp.to_millis(), placed))
+        Ok(answer(order, placed, self.runtime.now()))
     }
 }
 
-fn answer(timestamp: UtcTime, placed: Vec<Placed>) -> Answer {
+fn answer(order: Order<'_>, placed: Vec<Placed>, now: UtcTime) -> Answer {
     let on_record = placed.iter().filter(|call| !call.created).count();
     let failed = placed
         .iter()
@@ -125,29 +145,23 @@ fn answer(timestamp: UtcTime, placed: Vec<Placed>) -> Answer {
         },
         _ => About::default(),
     };
-    let calls = placed.into_iter().map(placed_call).collect();
-    Answer::json(status, &CallsPlaced { timestamp, calls }).about(about)
+    let body = CallsPlaced {
+        timestamp: order.requested_at.to_millis(),
+        calls: placed
+            .into_iter()
+            .map(|placed| placed_call(order, placed, now))
+            .collect(),
+    };
+    Answer::json(status, &body).about(about)
 }
 
-fn placed_call(placed: Placed) -> PlacedCall {
+fn placed_call(order: Order<'_>, placed: Placed, now: UtcTime) -> PlacedCall {
+    let pending = Pending::of(&placed, order.reconcile_after, now);
     let state = placed.state;
+    let undialled = state.failure_reason.as_deref() == Some(reason::NOT_DIALLED);
     let failed = state.status == CallStatus::Failed && state.conversation_id.is_none();
-    let error = failed.then(|| {
-        let reason = state.failure_reason.unwrap_or_default();
-        // What kept a call from being placed is either ElevenLabs' refusal or unclear.
-        let refused = reason.strip_prefix(reason::ELEVENLABS_REJECTED);
-        PlacingError {
-            code: match refused {
-                Some(_) => reason::ELEVENLABS_REJECTED,
-                None => reason::OUTCOME_UNKNOWN,
-            },
-            message: placed.failure.unwrap_or_else(|| {
-                let words = refused.and_then(|words| words.strip_prefix(": "));
-                let words = words.unwrap_or(reason.as_str());
-                format!("on record as failed: {words}")
-            }),
-        }
-    });
+    let error =
+        (failed || undialled).then(|| error(state.failure_reason.as_deref(), placed.failure));
     PlacedCall {
         call_sid: state.call_sid,
         driver_id: placed.driver_id,
@@ -155,6 +169,43 @@ fn placed_call(placed: Placed) -> PlacedCall {
         status: state.status,
         created: placed.created,
         error,
+        pending,
+    }
+}
+
+/// Why a call was not placed: what this request saw, or else what is on record.
+fn error(failure_reason: Option<&str>, seen: Option<String>) -> PlacingError {
+    let recorded = failure_reason.unwrap_or_default();
+    let (code, known) = if let Some(words) = recorded.strip_prefix(reason::ELEVENLABS_REJECTED) {
+        // Retention leaves the code alone.
+        let words = words.strip_prefix(": ").unwrap_or(recorded);
+        (
+            reason::ELEVENLABS_REJECTED,
+            format!("on record as failed: {words}"),
+        )
+    } else if recorded == reason::NOT_DIALLED {
+        (
+            reason::NOT_DIALLED,
+            "the request that recorded the call ended before it dialled, so no phone rang; place \
+             the call with a new timestamp"
+                .to_owned(),
+        )
+    } else if recorded == reason::NEVER_STARTED {
+        (
+            reason::NEVER_STARTED,
+            "ElevenLabs knows no conversation of this call, so no phone rang; place the call with \
+             a new timestamp"
+                .to_owned(),
+        )
+    } else {
+        (
+            reason::OUTCOME_UNKNOWN,
+            format!("on record as failed: {recorded}"),
+        )
+    };
+    PlacingError {
+        code,
+        message: seen.unwrap_or(known),
     }
 }
 

@@ -6,8 +6,9 @@
 use serde::Serialize;
 
 use super::answer::{About, Answer};
-use super::fields::Fault;
-use crate::ledger::place_calls::PlaceError;
+use super::fields::{Fault, Faults, MAX_FAULTS};
+use crate::ledger::place_calls::{PlaceError, PlaceErrorCause};
+use crate::model::CallSid;
 use crate::platform::config::NotConfigured;
 use crate::platform::log::Line;
 use crate::store::DatabaseError;
@@ -19,8 +20,10 @@ pub enum Problem {
     InvalidRequest {
         /// What is wrong with it as a whole.
         detail: String,
-        /// What is wrong with which field.
+        /// What is wrong with which field: the first of the faults.
         faults: Vec<Fault>,
+        /// How many faults there are.
+        count: usize,
         /// The call it is about, where the body names one.
         call_sid: Option<String>,
     },
@@ -97,9 +100,15 @@ pub struct ProblemBody {
     /// The call it is about, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     call_sid: Option<String>,
-    /// Every fault of an invalid request.
+    /// The calls that could not be recorded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    call_sids: Vec<CallSid>,
+    /// The faults of an invalid request: all of them, or the first 100.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
+    /// How many faults there are, where `errors` names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_count: Option<usize>,
 }
 
 impl Problem {
@@ -108,6 +117,7 @@ impl Problem {
         Self::InvalidRequest {
             detail: detail.into(),
             faults: Vec::new(),
+            count: 0,
             call_sid: None,
         }
     }
@@ -123,28 +133,35 @@ impl Problem {
 
     /// A request with faulty fields.
     #[must_use]
-    pub fn faulty(faults: Vec<Fault>) -> Self {
-        let detail = match faults.len() {
+    pub fn faulty(faults: Faults) -> Self {
+        let (faults, count) = faults.into_parts();
+        let detail = match count {
             1 => "One field is wrong; see errors. Nothing was recorded.".to_owned(),
-            count => format!("{count} fields are wrong; see errors. Nothing was recorded."),
+            2..=MAX_FAULTS => {
+                format!("{count} fields are wrong; see errors. Nothing was recorded.")
+            }
+            _ => format!(
+                "{count} fields are wrong; errors has the first {MAX_FAULTS}. Nothing was recorded."
+            ),
         };
-        let call_sid = None;
         Self::InvalidRequest {
             detail,
             faults,
-            call_sid,
+            count,
+            call_sid: None,
         }
     }
 
     /// A query with faulty parameters.
     #[must_use]
-    pub fn faulty_query(faults: Vec<Fault>) -> Self {
-        let detail = "The query is wrong; see errors.".to_owned();
-        let call_sid = None;
+    pub fn faulty_query(mut faults: Vec<Fault>) -> Self {
+        let count = faults.len();
+        faults.truncate(MAX_FAULTS);
         Self::InvalidRequest {
-            detail,
+            detail: "The query is wrong; see errors.".to_owned(),
             faults,
-            call_sid,
+            count,
+            call_sid: None,
         }
     }
 
@@ -222,7 +239,11 @@ impl Problem {
                 format!("The body may have at most {limit} bytes.")
             }
             Self::CallNotRecorded(_) => {
-                "The calls could not be recorded, so none was placed. Send the same request again."
+                "The database did not confirm that the calls are on record, so none was dialled, \
+                 and this request will dial none. Send the same request again. A call with \
+                 created true is placed by that. A call with created false and no conversation_id \
+                 is on record already: its error or pending says whether a phone rang, and when a \
+                 new timestamp is safe."
                     .to_owned()
             }
             Self::StoreUnavailable { .. } => {
@@ -244,15 +265,18 @@ impl Problem {
     #[must_use]
     pub fn log(&self, line: Line) -> Line {
         let cause = match self {
-            Self::StoreUnavailable { cause, .. }
-            | Self::Unhealthy(cause)
-            | Self::CallNotRecorded(PlaceError::NotRecorded(cause)) => return cause.log(line),
-            Self::CallNotRecorded(PlaceError::NoToken(cause)) => cause.to_string(),
+            Self::StoreUnavailable { cause, .. } | Self::Unhealthy(cause) => {
+                return cause.log(line);
+            }
+            Self::CallNotRecorded(error) => match &error.cause {
+                PlaceErrorCause::NotRecorded(cause) => return cause.log(line),
+                PlaceErrorCause::NoToken(cause) => cause.to_string(),
+            },
             Self::NotConfigured(missing) => missing.to_string(),
-            Self::InvalidRequest { faults, .. } if !faults.is_empty() => {
+            Self::InvalidRequest { faults, count, .. } if !faults.is_empty() => {
                 return Line {
                     faulty_fields: Some(names(faults)),
-                    count: u64::try_from(faults.len()).ok(),
+                    count: u64::try_from(*count).ok(),
                     ..line
                 };
             }
@@ -277,6 +301,14 @@ impl Problem {
             } => (call_sid.clone(), faults.clone()),
             _ => (None, Vec::new()),
         };
+        let call_sids = match self {
+            Self::CallNotRecorded(error) => error.call_sids.clone(),
+            _ => Vec::new(),
+        };
+        let error_count = match self {
+            Self::InvalidRequest { count, .. } if *count > 0 => Some(*count),
+            _ => None,
+        };
         let about = About {
             call_sid: call_sid.clone(),
             code: Some(self.code()),
@@ -289,7 +321,9 @@ impl Problem {
             detail: self.detail(),
             code: self.code(),
             call_sid,
+            call_sids,
             errors,
+            error_count,
         };
         let mut answer = Answer::json(status, &body).about(about);
         for (name, value) in &mut answer.headers {

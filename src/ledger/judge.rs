@@ -97,7 +97,9 @@ pub fn judge(case: &Case, evidence: Evidence<'_>, now: UtcTime) -> Settled {
                 .telephony_call_sid
                 .clone()
                 .or_else(|| report.telephony_call_sid.clone()),
-            ..if call.status == CallStatus::Failed && is_supposed(call.failure_reason.as_deref()) {
+            ..if call.status == CallStatus::Failed
+                && reason::is_supposed(call.failure_reason.as_deref())
+            {
                 Settled {
                     status: CallStatus::InProgress,
                     failure_reason: None,
@@ -118,7 +120,9 @@ fn judge_report(case: &Case, report: &Report, unchanged: Settled, now: UtcTime) 
     let (status, failure_reason) = match &report.failure_reason {
         None => (CallStatus::Completed, None),
         // ElevenLabs' event said more.
-        Some(reason) if reason == "unknown" && !is_supposed(call.failure_reason.as_deref()) => {
+        Some(reason)
+            if reason == "unknown" && !reason::is_supposed(call.failure_reason.as_deref()) =>
+        {
             let known = call.failure_reason.clone();
             (
                 CallStatus::Failed,
@@ -149,14 +153,6 @@ fn judge_report(case: &Case, report: &Report, unchanged: Settled, now: UtcTime) 
         arrangement: transcript.map(|reported| arrange(&case.turns, reported, started_at)),
         ..unchanged
     }
-}
-
-/// Whether a reason is only what the ledger supposed, for lack of ElevenLabs' word.
-fn is_supposed(failure_reason: Option<&str>) -> bool {
-    matches!(
-        failure_reason,
-        Some(reason::OUTCOME_UNKNOWN | reason::NEVER_STARTED | reason::NO_OUTCOME)
-    )
 }
 
 /// Whether there is nothing to write.

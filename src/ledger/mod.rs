@@ -3,7 +3,9 @@
 //! Generic over database, ElevenLabs' transport and runtime: the same code runs in the worker,
 //! in the host tests and in the simulation.
 
+mod dialer;
 pub mod judge;
+pub mod pending;
 pub mod place_calls;
 pub mod reconcile;
 pub mod record_turn;

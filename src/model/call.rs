@@ -50,6 +50,18 @@ pub mod reason {
     pub const NEVER_STARTED: &str = "never_started";
     /// ElevenLabs told no outcome within a day.
     pub const NO_OUTCOME: &str = "no_outcome";
+    /// The request that recorded the call ended before it dialled: no phone rang.
+    pub const NOT_DIALLED: &str = "not_dialled";
+
+    /// What the ledger supposes for lack of ElevenLabs' word. An answer of ElevenLabs' takes it
+    /// back.
+    pub const SUPPOSED: [&str; 3] = [OUTCOME_UNKNOWN, NEVER_STARTED, NO_OUTCOME];
+
+    /// Whether a reason is only supposed.
+    #[must_use]
+    pub fn is_supposed(reason: Option<&str>) -> bool {
+        reason.is_some_and(|reason| SUPPOSED.contains(&reason))
+    }
 
     /// How many characters of ElevenLabs' own words are kept as a reason.
     pub const LONGEST: usize = 500;

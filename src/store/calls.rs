@@ -2,7 +2,7 @@
 
 use super::events::any_waiting;
 use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
-use crate::model::{Call, CallSid, CallStatus, DriverId, UtcTime};
+use crate::model::{Call, CallSid, CallStatus, DriverId, StoredTime, UtcTime};
 use crate::platform::Runtime;
 
 /// The columns of [`Call`], from `calls c`. Numbers run 1…n without gap, so the greatest is the
@@ -36,7 +36,17 @@ pub struct CallState {
     pub mine: bool,
     /// Whether only a turn that needed no token named the conversation.
     pub claimed: bool,
+    /// When the call was recorded, or ElevenLabs was last asked about it.
+    pub asked_at: StoredTime,
 }
+
+/// The columns of [`CallState`], and whether a row carries the dial token `?2`.
+const STATE_COLUMNS: &str = "call_sid, conversation_id, status, failure_reason, \
+    conversation_claimed AS claimed, COALESCE(asked_at, call_start_time) AS asked, \
+    COALESCE(dial_token = ?2, 0) AS mine";
+
+/// A failure that is only supposed: [`reason::SUPPOSED`].
+const IS_SUPPOSED: &str = "failure_reason IN ('outcome_unknown', 'never_started', 'no_outcome')";
 
 impl FromRow for CallState {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
@@ -45,8 +55,9 @@ impl FromRow for CallState {
             conversation_id: row.optional_text("conversation_id")?,
             status: row.word("status", CallStatus::parse)?,
             failure_reason: row.optional_text("failure_reason")?,
-            mine: row.optional_integer("mine")? == Some(1),
-            claimed: row.optional_integer("claimed")? == Some(1),
+            mine: row.integer("mine")? == 1,
+            claimed: row.integer("claimed")? == 1,
+            asked_at: row.time("asked")?,
         })
     }
 }
@@ -102,12 +113,11 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(list.clone())
         .bind(now)
         .bind(dial_token);
-        let select = Statement::new(
-            "SELECT c.call_sid, c.conversation_id, c.status, c.failure_reason, \
-                    COALESCE(c.dial_token = ?2, 0) AS mine \
-             FROM json_each(?1) j JOIN calls c ON c.call_sid = json_extract(j.value, '$[0]') \
-             ORDER BY j.key",
-        )
+        let select = Statement::new(format!(
+            "SELECT {STATE_COLUMNS} \
+             FROM json_each(?1) j JOIN calls ON call_sid = json_extract(j.value, '$[0]') \
+             ORDER BY j.key"
+        ))
         .bind(list)
         .bind(dial_token);
         let results = self.run(operation, &[insert, select]).await?;
@@ -126,10 +136,52 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
     }
 
+    /// Fails those of the calls that carry this dial token with `not_dialled`, and tells what is
+    /// on record of all of them, in the order asked. A call that is not on record is left out.
+    /// One round trip.
+    ///
+    /// Only the request that made the token may do this, and only for calls that it has not
+    /// dialled and will not dial. Then no phone rang, whatever else the row says: a conversation
+    /// on record is one that a turn named. Repeating it after a lost answer changes nothing more.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn fail_undialled(
+        &self,
+        call_sids: &[&CallSid],
+        dial_token: &str,
+        now: UtcTime,
+    ) -> Result<Vec<CallState>, DatabaseError> {
+        let operation = "fail_undialled";
+        let list = serde_json::to_string(call_sids).map_err(|error| {
+            DatabaseError::new(format!("calls as JSON: {error}")).during(operation)
+        })?;
+        let update = Statement::new(
+            "UPDATE calls SET status = 'failed', failure_reason = 'not_dialled', \
+               call_end_time = ?3, updated_at = ?3 \
+             WHERE call_sid IN (SELECT value FROM json_each(?1)) AND dial_token = ?2 \
+               AND status = 'in_progress'",
+        )
+        .bind(list.clone())
+        .bind(dial_token)
+        .bind(now);
+        let select = Statement::new(format!(
+            "SELECT {STATE_COLUMNS} FROM json_each(?1) j JOIN calls ON call_sid = j.value \
+             ORDER BY j.key"
+        ))
+        .bind(list)
+        .bind(dial_token);
+        let results = self.run(operation, &[update, select]).await?;
+        results
+            .get(1)
+            .map_or_else(|| Ok(Vec::new()), ResultSet::rows)
+    }
+
     /// Writes down the conversation that ElevenLabs named for this dial, and tells what is now
     /// on record, and whether events of that conversation wait. A conversation already on record,
     /// here or for another call, stays; one that is only claimed may then be corrected by
-    /// [`Store::relink`]. One round trip.
+    /// [`Store::relink`]. A failure that was only supposed while the dial was open is taken back:
+    /// ElevenLabs has accepted the call. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries, or when the row is not this dial's.
@@ -141,25 +193,35 @@ impl<D: Database, R: Runtime> Store<D, R> {
         telephony_call_sid: Option<&str>,
         now: UtcTime,
     ) -> Result<(CallState, bool), DatabaseError> {
+        // By itself, because setting a column costs its indexes even where the value stays.
+        let take_back = Statement::new(format!(
+            "UPDATE calls SET status = 'in_progress', failure_reason = NULL, call_end_time = NULL \
+             WHERE call_sid = ?1 AND dial_token = ?2 AND status = 'failed' AND {IS_SUPPOSED}"
+        ))
+        .bind(call_sid.as_str())
+        .bind(dial_token);
         let update = Statement::new(
             "UPDATE calls SET \
                conversation_id = CASE WHEN conversation_id IS NULL AND NOT EXISTS \
                  (SELECT 1 FROM calls other WHERE other.conversation_id = ?3) THEN ?3 ELSE conversation_id END, \
                conversation_claimed = conversation_claimed AND conversation_id IS NOT NULL AND conversation_id <> ?3, \
                telephony_call_sid = COALESCE(telephony_call_sid, ?4), updated_at = ?5 \
-             WHERE call_sid = ?1 AND dial_token = ?2 \
-             RETURNING call_sid, conversation_id, status, failure_reason, conversation_claimed AS claimed",
+             WHERE call_sid = ?1 AND dial_token = ?2",
         )
         .bind(call_sid.as_str())
         .bind(dial_token)
         .bind(conversation_id)
         .bind(telephony_call_sid)
         .bind(now);
+        let statements = [
+            take_back,
+            update,
+            own_state(call_sid, dial_token),
+            any_waiting(conversation_id),
+        ];
         let operation = "update_conversation_id";
-        let results = self
-            .run(operation, &[update, any_waiting(conversation_id)])
-            .await?;
-        let [state, waiting] = results.as_slice() else {
+        let results = self.run(operation, &statements).await?;
+        let [_, _, state, waiting] = results.as_slice() else {
             return Err(DatabaseError::new("the database answered without a result"));
         };
         Ok((only_state(operation, state.rows()?)?, waiting.has_rows()))
@@ -240,7 +302,8 @@ impl<D: Database, R: Runtime> Store<D, R> {
     }
 
     /// Writes down that this dial failed, and tells what is now on record. A call that meanwhile
-    /// has a conversation, or is settled, stays as it is: the phone did ring. One round trip.
+    /// has a conversation, or is settled, stays as it is: the phone did ring. A failure that was
+    /// only supposed while the dial was open gives way to what the dial told. One round trip.
     ///
     /// `ended_at` is the time of the failure where it is known that nothing follows.
     ///
@@ -254,28 +317,23 @@ impl<D: Database, R: Runtime> Store<D, R> {
         ended_at: Option<UtcTime>,
         now: UtcTime,
     ) -> Result<CallState, DatabaseError> {
-        let update = Statement::new(
+        let update = Statement::new(format!(
             "UPDATE calls SET status = 'failed', failure_reason = ?3, call_end_time = ?4, updated_at = ?5 \
-             WHERE call_sid = ?1 AND dial_token = ?2 AND status = 'in_progress' AND conversation_id IS NULL",
-        )
+             WHERE call_sid = ?1 AND dial_token = ?2 AND conversation_id IS NULL \
+               AND (status = 'in_progress' OR {IS_SUPPOSED})",
+        ))
         .bind(call_sid.as_str())
         .bind(dial_token)
         .bind(failure_reason)
         .bind(ended_at)
         .bind(now);
-        let select = Statement::new(
-            "SELECT call_sid, conversation_id, status, failure_reason FROM calls \
-             WHERE call_sid = ?1 AND dial_token = ?2",
-        )
-        .bind(call_sid.as_str())
-        .bind(dial_token);
+        let statements = [update, own_state(call_sid, dial_token)];
         let operation = "update_status_by_call_sid";
-        let results = self.run(operation, &[update, select]).await?;
-        let states: Vec<CallState> = match results.get(1) {
-            Some(rows) => rows.rows()?,
-            None => Vec::new(),
-        };
-        only_state(operation, states)
+        let results = self.run(operation, &statements).await?;
+        let state = results
+            .get(1)
+            .map_or_else(|| Ok(Vec::new()), ResultSet::rows);
+        only_state(operation, state?)
     }
 
     /// One call, or `None` when it is not on record. One round trip.
@@ -291,6 +349,15 @@ impl<D: Database, R: Runtime> Store<D, R> {
     }
 }
 
+/// What is on record of a call that carries this dial token.
+fn own_state(call_sid: &CallSid, dial_token: &str) -> Statement {
+    Statement::new(format!(
+        "SELECT {STATE_COLUMNS} FROM calls WHERE call_sid = ?1 AND dial_token = ?2"
+    ))
+    .bind(call_sid.as_str())
+    .bind(dial_token)
+}
+
 fn only_state(
     operation: &'static str,
     mut states: Vec<CallState>,
@@ -299,4 +366,17 @@ fn only_state(
         let message = "the call's row is not the one this dial recorded";
         DatabaseError::new(message).during(operation)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::IS_SUPPOSED;
+    use crate::model::reason;
+
+    #[test]
+    fn the_statements_know_every_supposed_failure() {
+        let list = reason::SUPPOSED.map(|reason| format!("'{reason}'"));
+        let list = list.join(", ");
+        assert_eq!(IS_SUPPOSED, format!("failure_reason IN ({list})"));
+    }
 }

@@ -23,7 +23,15 @@ fn assert_problem(reply: &Reply, status: u16, title: &str, code: &str) {
         "a sentence: {detail}"
     );
     let known = [
-        "type", "title", "status", "detail", "code", "call_sid", "errors",
+        "type",
+        "title",
+        "status",
+        "detail",
+        "code",
+        "call_sid",
+        "call_sids",
+        "errors",
+        "error_count",
     ];
     assert!(
         reply

@@ -293,3 +293,27 @@ async fn a_body_of_more_than_a_mebibyte_is_too_large() {
     );
     assert_untouched(&world);
 }
+
+#[tokio::test]
+async fn of_very_many_faults_the_first_hundred_are_named_and_all_are_counted() {
+    let world = World::new();
+    for count in [99, 100, 101, 300_000] {
+        // Each violation of two bytes is a fault.
+        let violations = vec!["1"; count].join(",");
+        let body = format!(
+            r#"{{"timestamp":"2025-11-21T10:30:00Z","drivers":[{{"driverId":7,"phoneNumber":"5550101234","violations":[{violations}]}}]}}"#
+        );
+        let reply = world.send(request("POST", PLACE, body)).await;
+        let named = count.min(100);
+        let fields: Vec<_> = (0..named)
+            .map(|index| format!("drivers[0].violations[{index}]"))
+            .collect();
+        assert_eq!(self::fields(&reply), fields);
+        assert_eq!(reply.body["error_count"], count);
+        let detail = reply.body["detail"].as_str().unwrap();
+        assert!(detail.starts_with(&format!("{count} fields are wrong")));
+        assert_eq!(detail.contains("the first 100"), count > 100, "{detail}");
+        assert!(reply.text.len() < 10_000, "{}", reply.text.len());
+    }
+    assert_untouched(&world);
+}

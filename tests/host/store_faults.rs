@@ -88,23 +88,6 @@ async fn a_recording_that_keeps_failing_dials_nobody() {
 }
 
 #[tokio::test]
-async fn a_recording_whose_every_answer_is_lost_is_never_dialled() {
-    let world = World::new();
-    world.database.fail_next(vec![AnswerLost(TRANSIENT); 3]);
-    assert_problem(
-        &world.post(PLACE, &place_body(&[7])).await,
-        "call_not_recorded",
-    );
-    let again = world.post(PLACE, &place_body(&[7])).await;
-    assert_eq!(
-        (again.status, &again.body["calls"][0]["created"]),
-        (200, &json!(false))
-    );
-    assert_eq!(world.call(&sid(7), "status"), "in_progress");
-    assert!(world.dialled().is_empty());
-}
-
-#[tokio::test]
 async fn elevenlabs_answer_is_written_down_again_until_the_database_says_so() {
     for faults in [
         vec![Refused(TRANSIENT), Refused(TRANSIENT)],

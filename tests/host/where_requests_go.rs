@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::events::{Books, HOUR, conversation, empty_world};
 use crate::support::world::{
-    API_TOKEN, PLACE, TURN, TestRequest, World, place_body, sid, turn_body,
+    API_TOKEN, PLACE, TURN, TestRequest, World, place_body, request, sid, turn_body,
 };
 
 /// What would lead an address elsewhere, if it were written into one as it is.
@@ -100,11 +100,10 @@ async fn no_word_of_a_request_to_place_calls_changes_where_it_goes() {
             "xi-api-key",
         ];
         let headers = headers.map(|name| (name.to_owned(), hostile.to_owned()));
+        let target = format!("{PLACE}?ELEVENLABS_BASE_URL=https://evil.test");
         let mut request = TestRequest {
-            method: "POST",
-            target: format!("{PLACE}?ELEVENLABS_BASE_URL=https://evil.test"),
             headers: headers.into(),
-            body: body.to_string().into(),
+            ..request("POST", &target, body.to_string())
         };
         let token = format!("Bearer {API_TOKEN}");
         request.headers.push(("authorization".to_owned(), token));

@@ -42,6 +42,8 @@ pub struct Conversation {
     pub said: Vec<Said>,
     pub ending: Ending,
     pub ended_at: i64,
+    /// Begun a while after the dial arrived: ElevenLabs may have been asked about it before.
+    pub late: bool,
 }
 
 impl Conversation {
@@ -118,9 +120,15 @@ enum Dial {
     Accepted,
     Refused,
     NoSuccess,
-    Fails { placed: bool },
-    Cut { placed: bool },
+    Fails {
+        placed: bool,
+    },
+    Cut {
+        placed: bool,
+    },
     Slow,
+    /// ElevenLabs answers, and begins the conversation, when the phone is picked up.
+    Late,
     WithoutId,
 }
 
@@ -179,12 +187,7 @@ impl Model {
     }
 
     async fn dial(world: &Shared, request: &ApiRequest) -> Option<ApiAnswer> {
-        let body: Value = serde_json::from_str(request.body.as_deref().unwrap()).unwrap();
-        let client = &body["conversation_initiation_client_data"];
-        let call_sid = client["dynamic_variables"]["call_sid"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let call_sid = call_sid_of(request);
         world.note(|| format!("dial {call_sid}"));
         world.watch.dialled(world, &call_sid);
         if world.executor.chance(world.weather.get().spoofed) {
@@ -195,13 +198,21 @@ impl Model {
             dial,
             Dial::Accepted
                 | Dial::Slow
+                | Dial::Late
                 | Dial::WithoutId
                 | Dial::Fails { placed: true }
                 | Dial::Cut { placed: true }
         );
+        let executor = &world.executor;
+        let late = matches!(dial, Dial::Late);
+        if late {
+            // Until the phone is picked up ElevenLabs knows of nothing; but the worker waits.
+            let longest = world.settings.timeout_ms() - 2_000;
+            executor.delay(executor.below(longest)).await;
+        }
         let mut id = None;
         if placed {
-            let conversation = Rc::new(conversation(world, call_sid));
+            let conversation = Rc::new(conversation(world, call_sid, late));
             id = Some(conversation.id.clone());
             world.note(|| format!("conversation {conversation:?}"));
             world
@@ -211,17 +222,16 @@ impl Model {
                 .push(conversation.clone());
             deliveries::play(world, conversation);
         }
-        let executor = &world.executor;
-        let slow = if matches!(dial, Dial::Slow) {
-            40_000
-        } else {
-            0
+        let takes = match dial {
+            Dial::Late => 0,
+            Dial::Slow => 40_000 + executor.below(15_000),
+            _ => world.dial_takes.0 + executor.below(world.dial_takes.1),
         };
         // Often the first turns, and sometimes the whole conversation, are quicker.
-        executor.delay(slow + executor.below(15_000)).await;
+        executor.delay(takes).await;
         let accepted = |id: Option<String>| json!({ "success": true, "message": "ok", "conversation_id": id, "callSid": "CA1" });
         match dial {
-            Dial::Accepted | Dial::Slow => Some(answer(200, &accepted(id))),
+            Dial::Accepted | Dial::Slow | Dial::Late => Some(answer(200, &accepted(id))),
             Dial::WithoutId => Some(answer(200, &accepted(None))),
             Dial::Refused => Some(answer(422, &json!({ "detail": "bad number" }))),
             Dial::NoSuccess => Some(answer(200, &json!({ "success": false, "message": "no" }))),
@@ -241,11 +251,12 @@ fn choose(world: &World) -> Dial {
         5 => Dial::Cut { placed: true },
         6 => Dial::Slow,
         7 => Dial::WithoutId,
+        8 | 9 => Dial::Late,
         _ => Dial::Accepted,
     }
 }
 
-fn conversation(world: &World, call_sid: String) -> Conversation {
+fn conversation(world: &World, call_sid: String, late: bool) -> Conversation {
     let executor = &world.executor;
     let started_at = executor.now.get();
     let ending = match executor.below(12) {
@@ -274,6 +285,7 @@ fn conversation(world: &World, call_sid: String) -> Conversation {
         said,
         ending,
         ended_at: started_at + offset + 1 + i64::try_from(executor.below(30_000)).unwrap(),
+        late,
     }
 }
 
@@ -308,6 +320,14 @@ fn turn(world: &World, number: u64, offset_ms: i64) -> Said {
         _ => (words.clone(), words),
     };
     said
+}
+
+/// The call that a dial is for.
+pub fn call_sid_of(dial: &ApiRequest) -> String {
+    let body: Value = serde_json::from_str(dial.body.as_deref().unwrap()).unwrap();
+    let client = &body["conversation_initiation_client_data"];
+    let call_sid = client["dynamic_variables"]["call_sid"].as_str();
+    call_sid.unwrap().to_owned()
 }
 
 pub fn time(millis: i64) -> UtcTime {

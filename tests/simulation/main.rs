@@ -19,6 +19,8 @@
 mod deliveries;
 mod elevenlabs;
 mod executor;
+mod instance;
+mod placements;
 mod promises;
 #[path = "../support/mod.rs"]
 mod support;
@@ -29,9 +31,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use world::{API_TOKEN, Shared, World, cron, post};
+use instance::Sender;
+use world::{API_TOKEN, Shared, World, cron, post_as};
 
 const SEEDS_IN_A_TEST_RUN: u64 = 3_000;
 const MINUTE: u64 = 60_000;
@@ -150,8 +153,18 @@ async fn storm_and_calm(world: Shared) {
 /// caution.
 async fn fleet(world: Shared, batch: u64) {
     let executor = &world.executor;
-    executor.delay(executor.below(10 * MINUTE)).await;
-    let drivers: Vec<_> = (1..=1 + executor.below(8))
+    // Often shortly before the cron runs.
+    let start = match executor.below(3) {
+        0 => 4 * MINUTE - executor.below(2 * MINUTE),
+        _ => executor.below(10 * MINUTE),
+    };
+    executor.delay(start).await;
+    // More than are dialled at once, now and then.
+    let drivers = match executor.below(5) {
+        0 => 20,
+        _ => 1 + executor.below(8),
+    };
+    let drivers: Vec<_> = (1..=drivers)
         .map(|driver| json!({ "driverId": driver, "phoneNumber": "5550101234" }))
         .collect();
     // Two batches of the same instant overlap in their drivers.
@@ -168,8 +181,9 @@ async fn fleet(world: Shared, batch: u64) {
 async fn place(world: Shared, body: String) {
     for attempt in 0..3_u64 {
         let headers = vec![("authorization", format!("Bearer {API_TOKEN}"))];
-        let answer = post(
+        let answer = post_as(
             &world,
+            Sender::impatient(&world),
             "/driver_data/call-elevenlabs",
             headers,
             body.clone(),
@@ -187,7 +201,8 @@ async fn place(world: Shared, body: String) {
                 }
                 return;
             }
-            Some((500, _)) | None => {}
+            Some((500, answer)) => check_not_recorded(&world, &body, &answer),
+            None => {}
             Some((status, answer)) => {
                 let what = format!("a good request was answered {status}: {answer}");
                 world.watch.violated(&world, what);
@@ -195,5 +210,19 @@ async fn place(world: Shared, body: String) {
             }
         }
         world.executor.delay(1_000 << attempt).await;
+    }
+}
+
+/// An answer that nothing could be recorded names the calls.
+fn check_not_recorded(world: &World, body: &str, answer: &Value) {
+    let request: Value = serde_json::from_str(body).unwrap();
+    let drivers = request["drivers"].as_array().unwrap().iter();
+    let timestamp = request["timestamp"].as_str().unwrap();
+    let call_sids: Vec<_> = drivers
+        .map(|driver| format!("EL_{}_{timestamp}", driver["driverId"]))
+        .collect();
+    if answer["call_sids"] != json!(call_sids) {
+        let what = format!("the answer does not name the calls: {answer}");
+        world.watch.violated(world, what);
     }
 }

@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 
 use super::deliveries::Turn;
 use super::elevenlabs::{Conversation, Ending, Said};
+use super::placements::Placements;
 use super::world::World;
 
 /// What the simulation has seen so far.
 #[derive(Default)]
 pub struct Watch {
+    pub placements: Placements,
     violation: RefCell<Option<String>>,
     calls: RefCell<HashMap<String, (String, Option<String>)>>,
     /// Ghost turns that were acknowledged: conversation and text.
@@ -155,6 +157,8 @@ impl Watch {
             if row["transcript_revision"].as_i64().unwrap() < 0 {
                 self.violated(world, format!("{call_sid}: a settlement stands half done"));
             }
+            self.placements
+                .after_commit(world, call_sid, reason.as_deref());
             let now = (status, reason);
             let before = known.insert(call_sid.to_owned(), now.clone());
             if let Some(before) = before
@@ -207,6 +211,14 @@ impl Watch {
             call["status"].as_str().unwrap(),
             call["failure_reason"].as_str(),
         );
+        // ElevenLabs was asked before the conversation began, no answer of the dial arrived in
+        // time, and no event came.
+        if conversation.late
+            && outcome == ("failed", Some("never_started"))
+            && !self.placements.is_linked(sid)
+        {
+            return;
+        }
         if outcome != conversation.outcome() || call["conversation_id"] != conversation.id {
             self.violated(
                 world,
@@ -315,7 +327,9 @@ fn is_evident(
         return true;
     }
     let Some(conversation) = world.elevenlabs.borrow().of_call(call_sid) else {
-        return false;
+        // The dial was still open, and ElevenLabs' answer is a refusal.
+        let refused = |reason: &str| reason.starts_with("elevenlabs_rejected");
+        return supposed(&before.1) && now.1.as_deref().is_some_and(refused);
     };
     if conversation.is_over(world.executor.now.get()) {
         let (status, reason) = conversation.outcome();

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use call_ledger::elevenlabs::{ApiAnswer, ApiRequest, Transport, TransportError};
 use call_ledger::http::{BodyError, Incoming, Service};
+use call_ledger::ledger::place_calls::Caller;
 use call_ledger::ledger::reconcile::reconcile;
 use call_ledger::model::UtcTime;
 use call_ledger::platform::config::{Setting, Settings};
@@ -15,8 +16,9 @@ use call_ledger::store::{Database, DatabaseError, ResultSet, Statement, Store};
 use futures_util::future::{Either, select};
 use serde_json::Value;
 
-use super::elevenlabs::Model;
+use super::elevenlabs::{Model, call_sid_of};
 use super::executor::{Executor, Mortal};
+use super::instance::{GRACE_MS, Instance, Sender};
 use super::promises::Watch;
 use crate::support::sqlite::{Sqlite, TRANSIENT};
 
@@ -33,6 +35,8 @@ pub struct Weather {
     pub turn_lost: u64,
     /// That somebody who guessed a call's name posts turns and names conversations.
     pub spoofed: u64,
+    /// That a caller that places calls hangs up.
+    pub hangs_up: u64,
 }
 
 pub struct World {
@@ -42,6 +46,11 @@ pub struct World {
     pub watch: Watch,
     pub weather: Cell<Weather>,
     pub trace: RefCell<Vec<String>>,
+    pub settings: SimSettings,
+    /// Whether the runtime keeps to itself that a caller has hung up.
+    pub untold: bool,
+    /// How long most dials take, in milliseconds: at least, and how much longer at most.
+    pub dial_takes: (u64, u64),
 }
 
 pub type Shared = Rc<World>;
@@ -61,7 +70,15 @@ impl World {
             elevenlabs_fails: bad([0, 20, 100, 400]),
             turn_lost: bad([0, 50, 200, 1000]),
             spoofed: bad([0, 0, 300, 1000]),
+            hangs_up: bad([0, 0, 300, 1000]),
         };
+        let settings = SimSettings {
+            patient: executor.chance(500),
+            slow: executor.chance(500),
+        };
+        let untold = executor.chance(300);
+        let dial_takes = [(0, 1_000), (0, 15_000), (0, 15_000), (40_000, 40_000)];
+        let dial_takes = dial_takes[usize::try_from(executor.below(4)).unwrap()];
         Rc::new(Self {
             executor,
             database: Sqlite::new(),
@@ -69,6 +86,9 @@ impl World {
             watch: Watch::default(),
             weather: Cell::new(weather),
             trace: RefCell::default(),
+            settings,
+            untold,
+            dial_takes,
         })
     }
 
@@ -85,6 +105,7 @@ impl World {
             elevenlabs_fails: 0,
             turn_lost: 0,
             spoofed: 0,
+            hangs_up: 0,
         });
     }
 
@@ -127,12 +148,13 @@ impl Runtime for SimRuntime {
 /// D1: every round trip is one transaction, executed at some moment whether or not the worker
 /// that asked for it still lives. It can be refused, and its answer can be lost.
 #[derive(Clone)]
-pub struct SimDatabase(pub Shared);
+pub struct SimDatabase(pub Shared, pub Rc<Instance>);
 
 impl Database for SimDatabase {
     async fn run(&self, statements: &[Statement]) -> Result<Vec<ResultSet>, DatabaseError> {
         let world = self.0.clone();
-        let statements = statements.to_vec();
+        self.1.asks(statements);
+        let asked = statements.to_vec();
         let round_trip = async move {
             let executor = &world.executor;
             executor.delay(executor.below(20)).await;
@@ -140,7 +162,7 @@ impl Database for SimDatabase {
             if executor.chance(weather.database_refuses) {
                 return Err(DatabaseError::new(TRANSIENT));
             }
-            let result = world.database.transaction(&statements);
+            let result = world.database.transaction(&asked);
             if let Err(error) = &result {
                 // Two requests at once must not run into each other's constraints.
                 let what = format!("promise 3: the database refused a statement: {error}");
@@ -154,18 +176,29 @@ impl Database for SimDatabase {
                 result => result.map_err(|error| DatabaseError::new(format!("D1_ERROR: {error}"))),
             }
         };
-        self.0.executor.spawn(round_trip).await
+        let result = self.0.executor.spawn(round_trip).await;
+        if result.is_err() {
+            self.1.failed(statements);
+        }
+        result
     }
 }
 
 /// The way to ElevenLabs: what is sent arrives, whether or not the worker still lives.
 #[derive(Clone)]
-pub struct SimTransport(pub Shared);
+pub struct SimTransport(pub Shared, pub Rc<Instance>);
 
 impl Transport for SimTransport {
     async fn send(&self, request: ApiRequest) -> Result<ApiAnswer, TransportError> {
         let world = self.0.clone();
         let timeout = u64::try_from(request.timeout.as_millis()).unwrap();
+        if request.method == "POST" {
+            let call_sid = call_sid_of(&request);
+            world
+                .watch
+                .placements
+                .dial_starts(&world, &call_sid, &self.1);
+        }
         let exchange = async move {
             world.executor.delay(world.executor.below(200)).await;
             Model::answer(&world, &request).await
@@ -180,7 +213,21 @@ impl Transport for SimTransport {
     }
 }
 
-pub struct SimSettings;
+/// What is configured. A call may be given up while its dial is open.
+#[derive(Debug, Clone, Copy)]
+pub struct SimSettings {
+    /// Whether the reconciler waits for longer than any dial may take.
+    patient: bool,
+    /// Whether a dial may take long.
+    slow: bool,
+}
+
+impl SimSettings {
+    /// How long a dial may take, in milliseconds.
+    pub fn timeout_ms(self) -> u64 {
+        if self.slow { 90_000 } else { 20_000 }
+    }
+}
 
 impl Settings for SimSettings {
     fn get(&self, name: &str) -> Setting {
@@ -191,7 +238,10 @@ impl Settings for SimSettings {
             "ELEVENLABS_PHONE_NUMBER_ID" => "phnum",
             "ELEVENLABS_WEBHOOK_SECRET" => SECRET,
             "ELEVENLABS_BASE_URL" => "http://elevenlabs.sim",
+            "ELEVENLABS_TIMEOUT_SECS" if self.slow => "90",
             "ELEVENLABS_TIMEOUT_SECS" => "20",
+            "RECONCILE_AFTER_MINUTES" if self.patient => "15",
+            "RECONCILE_AFTER_MINUTES" => "1",
             _ => return Setting::Unset,
         };
         Setting::Text(value.to_owned())
@@ -202,6 +252,8 @@ struct SimRequest {
     path: &'static str,
     headers: Vec<(&'static str, String)>,
     body: String,
+    world: Shared,
+    sender: Sender,
 }
 
 impl Incoming for SimRequest {
@@ -222,14 +274,30 @@ impl Incoming for SimRequest {
         found.map(|(_, value)| value.clone())
     }
 
+    fn caller(&self) -> Caller {
+        self.sender.caller(self.world.executor.now.get())
+    }
+
     async fn body(&mut self, _limit: usize) -> Result<Vec<u8>, BodyError> {
         Ok(self.body.clone().into_bytes())
     }
 }
 
-/// Posts to a worker. `None` when the worker died before it answered.
+/// Posts to a worker and waits for the answer. `None` when the worker died before it answered.
 pub async fn post(
     world: &Shared,
+    path: &'static str,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+) -> Option<(u16, Value)> {
+    post_as(world, Sender::default(), path, headers, body).await
+}
+
+/// The same for a sender that may hang up; then there is no answer either, but the worker goes on
+/// for as long as the runtime lets it.
+pub async fn post_as(
+    world: &Shared,
+    sender: Sender,
     path: &'static str,
     headers: Vec<(&'static str, String)>,
     body: String,
@@ -238,32 +306,70 @@ pub async fn post(
         path,
         headers,
         body,
+        world: world.clone(),
+        sender,
     };
+    let instance = Rc::new(Instance::new(world, sender));
     let here = world.clone();
+    let parts = (world.clone(), instance.clone());
     let lifetime = world.lifetime();
     let worker = async move {
         let service = Service::new(
-            SimDatabase(here.clone()),
-            SimRuntime(here.clone()),
-            SimTransport(here.clone()),
-            SimSettings,
+            SimDatabase(parts.0.clone(), parts.1.clone()),
+            SimRuntime(parts.0.clone()),
+            SimTransport(parts.0.clone(), parts.1),
+            parts.0.settings,
         );
         service.handle(&mut request).await
     };
-    let answer = world.executor.spawn(Mortal::new(worker, lifetime)).await?;
-    let body = serde_json::from_str(&answer.body).unwrap_or_default();
-    world.note(|| format!("{path} answered {} {}", answer.status, answer.body));
-    Some((answer.status, body))
+    let invocation = async move {
+        let worker = Mortal::new(worker, lifetime);
+        let answer = match sender.gone_at {
+            None => worker.await,
+            Some(gone_at) => {
+                let left = u64::try_from(gone_at - here.executor.now.get()).unwrap_or(0);
+                match select(worker, here.executor.delay(left + GRACE_MS)).await {
+                    Either::Left((answer, _)) => answer,
+                    Either::Right(_) => {
+                        here.note(|| format!("{path} has no time left"));
+                        here.watch.placements.worker_ends(&here, &instance, None);
+                        return None;
+                    }
+                }
+            }
+        }?;
+        let body = serde_json::from_str(&answer.body).unwrap_or_default();
+        here.note(|| format!("{path} answered {} {}", answer.status, answer.body));
+        let told = (answer.status, &body);
+        here.watch
+            .placements
+            .worker_ends(&here, &instance, Some(told));
+        Some((answer.status, body))
+    };
+    let answer = world.executor.spawn(invocation);
+    match sender.gone_at {
+        None => answer.await,
+        Some(gone_at) => {
+            let left = u64::try_from(gone_at - world.executor.now.get()).unwrap_or(0);
+            match select(answer, world.executor.delay(left)).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right(_) => None,
+            }
+        }
+    }
 }
 
 /// Runs the reconciler once, as the cron trigger does.
 pub async fn cron(world: &Shared) {
     let here = world.clone();
+    let instance = Rc::new(Instance::new(world, Sender::default()));
     let lifetime = world.lifetime();
     let worker = async move {
         let runtime = Traced::run(SimRuntime(here.clone()));
-        let store = Store::new(SimDatabase(here.clone()), runtime.clone());
-        reconcile(&store, &runtime, SimTransport(here.clone()), &SimSettings).await;
+        let database = SimDatabase(here.clone(), instance.clone());
+        let store = Store::new(database, runtime.clone());
+        let transport = SimTransport(here.clone(), instance);
+        reconcile(&store, &runtime, transport, &here.settings).await;
     };
     world.executor.spawn(Mortal::new(worker, lifetime)).await;
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use call_ledger::elevenlabs::{ApiAnswer, ApiRequest, Transport, TransportError};
 use call_ledger::http::{Answer, BodyError, Incoming, Service};
+use call_ledger::ledger::place_calls::Caller;
 use call_ledger::model::UtcTime;
 use call_ledger::platform::config::{RateLimit, Setting, Settings};
 use call_ledger::platform::log::Line;
@@ -151,6 +152,8 @@ pub struct TestRequest {
     pub target: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+    /// Whether the sender still waits. Shared, so that a test can hang up meanwhile.
+    pub caller: Rc<Cell<Caller>>,
 }
 
 impl Incoming for TestRequest {
@@ -175,6 +178,10 @@ impl Incoming for TestRequest {
             .iter()
             .find(|(given, _)| given.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.clone())
+    }
+
+    fn caller(&self) -> Caller {
+        self.caller.get()
     }
 
     async fn body(&mut self, limit: usize) -> Result<Vec<u8>, BodyError> {
@@ -318,6 +325,7 @@ pub fn request(method: &'static str, target: &str, body: impl Into<Vec<u8>>) -> 
         target: target.to_owned(),
         headers: vec![("authorization".to_owned(), format!("Bearer {API_TOKEN}"))],
         body: body.into(),
+        caller: Rc::new(Cell::new(Caller::Connected)),
     }
 }
 

@@ -3,7 +3,9 @@
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use super::problems::{invalid_field, no_cause, not_configured, store_unavailable};
+use super::problems::{
+    call_not_recorded, invalid_field, no_cause, not_configured, store_unavailable,
+};
 use super::sketch;
 use crate::elevenlabs::event;
 use crate::http::Problem;
@@ -14,7 +16,6 @@ use crate::http::problem::ProblemBody;
 use crate::http::read_calls::{self, CallPage, CallTranscription};
 use crate::http::record_turn::{self, TurnSaved};
 use crate::http::router::Route;
-use crate::ledger::place_calls::PlaceError;
 use crate::model::{Call, CallSid};
 
 /// A form of an answer.
@@ -180,7 +181,7 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
                 invalid_field("drivers[0].phoneNumber", "is required"),
                 Problem::Unauthorized,
                 Problem::PayloadTooLarge(place_calls::BODY_LIMIT),
-                Problem::CallNotRecorded(PlaceError::NotRecorded(no_cause())),
+                call_not_recorded(),
                 not_configured(),
             ],
             ..plain(

@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::common_headers;
 use crate::http::Problem;
-use crate::http::fields::Fault;
+use crate::http::fields::Faults;
 use crate::http::router::Route;
-use crate::ledger::place_calls::PlaceError;
+use crate::ledger::place_calls::{PlaceError, PlaceErrorCause};
+use crate::model::CallSid;
 use crate::platform::config::NotConfigured;
 use crate::store::DatabaseError;
 
@@ -31,9 +32,7 @@ fn next(problem: &Problem) -> Option<Problem> {
         Problem::NotFound => Problem::MethodNotAllowed("POST"),
         Problem::MethodNotAllowed(_) => Problem::RateLimited,
         Problem::RateLimited => Problem::PayloadTooLarge(1024 * 1024),
-        Problem::PayloadTooLarge(_) => {
-            Problem::CallNotRecorded(PlaceError::NotRecorded(no_cause()))
-        }
+        Problem::PayloadTooLarge(_) => call_not_recorded(),
         Problem::CallNotRecorded(_) => store_unavailable(),
         Problem::StoreUnavailable { .. } => Problem::Unhealthy(no_cause()),
         Problem::Unhealthy(_) => not_configured(),
@@ -43,10 +42,17 @@ fn next(problem: &Problem) -> Option<Problem> {
 
 /// A faulty field of a body.
 pub fn invalid_field(field: &str, message: &str) -> Problem {
-    Problem::faulty(vec![Fault {
-        field: field.to_owned(),
-        message: message.to_owned(),
-    }])
+    let mut faults = Faults::default();
+    faults.push(|| field.to_owned(), message);
+    Problem::faulty(faults)
+}
+
+/// The calls could not be recorded.
+pub fn call_not_recorded() -> Problem {
+    Problem::CallNotRecorded(PlaceError {
+        call_sids: vec![CallSid::from_text("EL_12345_2025-11-21T10:30:00Z")],
+        cause: PlaceErrorCause::NotRecorded(no_cause()),
+    })
 }
 
 /// A missing setting; which one, no answer says.

@@ -1,0 +1,174 @@
+//! One dial of a placement: asking ElevenLabs once, and writing down what it said.
+
+use super::place_calls::Placed;
+use super::settle::{WAITING_PER_REQUEST, apply_waiting, relink};
+use crate::elevenlabs::{Client, DialOutcome, OutboundCall, Transport};
+use crate::model::{CallSid, CallStatus, Driver, reason};
+use crate::platform::Runtime;
+use crate::platform::config::Placing;
+use crate::platform::log::{Level, Line};
+use crate::store::calls::CallState;
+use crate::store::{Database, DatabaseError, Store};
+
+/// What every dial of one request shares.
+#[derive(Debug)]
+pub(super) struct Dialer<'a, D, R, T> {
+    pub store: &'a Store<D, R>,
+    pub runtime: &'a R,
+    pub elevenlabs: &'a Client<T>,
+    pub settings: &'a Placing,
+    pub dial_token: &'a str,
+}
+
+impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
+    /// Dials a call that this request recorded, and writes down what became of it.
+    pub async fn place(&self, driver: &Driver, state: CallState) -> Placed {
+        let driver_id = driver.id.get();
+        let outcome = self.dial(driver, &state.call_sid).await;
+        let failure = match &outcome {
+            DialOutcome::Accepted { .. } => None,
+            DialOutcome::Rejected { message, .. } => Some(message.clone()),
+            DialOutcome::Unknown { .. } => Some(
+                "ElevenLabs gave no clear answer, so the phone may be ringing; the call is not \
+                 dialled again and is settled when ElevenLabs tells what became of it"
+                    .to_owned(),
+            ),
+        };
+        match self.write_down(&state.call_sid, &outcome).await {
+            Ok(state) => {
+                self.log_outcome(driver_id, &state, &outcome);
+                Placed {
+                    driver_id,
+                    state,
+                    created: true,
+                    failure,
+                }
+            }
+            Err(error) => {
+                // The row stays as it is, in progress without a conversation; the reconciler
+                // finds out. The caller hears what is known: the answer was not written down.
+                let line = line("answer_not_recorded", driver_id, &state);
+                self.runtime.log(&Line {
+                    level: Level::Error,
+                    ..error.log(line)
+                });
+                Placed {
+                    driver_id,
+                    state: CallState {
+                        status: CallStatus::Failed,
+                        failure_reason: Some(reason::OUTCOME_UNKNOWN.to_owned()),
+                        ..state
+                    },
+                    created: true,
+                    failure: Some(failure.unwrap_or_else(|| {
+                        "the call was placed, but ElevenLabs' answer could not be written down yet; \
+                         it is settled when ElevenLabs tells what became of it"
+                            .to_owned()
+                    })),
+                }
+            }
+        }
+    }
+
+    async fn dial(&self, driver: &Driver, call_sid: &CallSid) -> DialOutcome {
+        self.elevenlabs
+            .start_call(OutboundCall {
+                call_sid,
+                driver,
+                agent_id: &self.settings.agent_id,
+                phone_number_id: &self.settings.phone_number_id,
+                telephony: self.settings.telephony,
+            })
+            .await
+    }
+
+    async fn write_down(
+        &self,
+        call_sid: &CallSid,
+        outcome: &DialOutcome,
+    ) -> Result<CallState, DatabaseError> {
+        let now = self.runtime.now();
+        let (failure_reason, ended_at) = match outcome {
+            DialOutcome::Accepted {
+                conversation_id,
+                telephony_call_sid,
+            } => {
+                let (mut state, events_wait) = self
+                    .store
+                    .update_conversation_id(
+                        call_sid,
+                        self.dial_token,
+                        conversation_id,
+                        telephony_call_sid.as_deref(),
+                        now,
+                    )
+                    .await?;
+                // Somebody was quicker, and claimed another one.
+                if let Some(claimed) = &state.conversation_id
+                    && state.claimed
+                    && claimed != conversation_id
+                    && relink(self.store, self.runtime, call_sid, claimed, conversation_id).await?
+                {
+                    state.conversation_id = Some(conversation_id.clone());
+                }
+                // The conversation was over before ElevenLabs answered.
+                if events_wait {
+                    apply_waiting(
+                        self.store,
+                        self.runtime,
+                        conversation_id,
+                        WAITING_PER_REQUEST,
+                    )
+                    .await;
+                }
+                return Ok(state);
+            }
+            DialOutcome::Rejected { message, .. } => (reason::rejected(message), Some(now)),
+            DialOutcome::Unknown { .. } => (reason::OUTCOME_UNKNOWN.to_owned(), None),
+        };
+        self.store
+            .update_status_by_call_sid(call_sid, self.dial_token, &failure_reason, ended_at, now)
+            .await
+    }
+
+    /// One line for what became of the dial. ElevenLabs' words are not in it: they may repeat
+    /// the telephone number.
+    fn log_outcome(&self, driver_id: i64, state: &CallState, outcome: &DialOutcome) {
+        let event = match outcome {
+            DialOutcome::Accepted { .. } => "call_dialled",
+            DialOutcome::Rejected { .. } | DialOutcome::Unknown { .. } => "call_failed",
+        };
+        let mut line = line(event, driver_id, state);
+        match outcome {
+            DialOutcome::Accepted {
+                conversation_id, ..
+            } => {
+                if state.conversation_id.as_ref() != Some(conversation_id) {
+                    line.level = Level::Error;
+                    line.code = Some("conversation_conflict".to_owned());
+                }
+            }
+            DialOutcome::Rejected { status, .. } => {
+                line.status = Some(*status);
+                line.code = Some(reason::ELEVENLABS_REJECTED.to_owned());
+            }
+            DialOutcome::Unknown { status, cause } => {
+                line.level = Level::Error;
+                line.status = *status;
+                line.code = Some(reason::OUTCOME_UNKNOWN.to_owned());
+                line.cause = Some(cause.clone());
+            }
+        }
+        self.runtime.log(&line);
+    }
+}
+
+/// A log line about one call of a placement.
+pub(super) fn line(event: &'static str, driver_id: i64, state: &CallState) -> Line {
+    Line {
+        call_sid: Some(state.call_sid.to_string()),
+        conversation_id: state.conversation_id.clone(),
+        driver_id: Some(driver_id),
+        ..Line::new(event)
+    }
+}

@@ -1,0 +1,51 @@
+//! Calls of which it is not known yet whether a phone rang, and when it will be.
+
+use core::time::Duration;
+
+use serde::Serialize;
+
+use super::place_calls::Placed;
+use crate::model::{CallStatus, UtcTime, reason};
+
+/// How often the reconciler runs: `crons` in `wrangler.toml`.
+const RUN_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// Says that it is not known yet whether a phone rang.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct Pending {
+    /// What to do, for people.
+    message: &'static str,
+    /// When the reconciler will have asked ElevenLabs about the call, if it can and few others
+    /// wait. Left out where `RECONCILE_AFTER_MINUTES` keeps the reconciler from asking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known_by: Option<UtcTime>,
+}
+
+impl Pending {
+    /// What there is to say of a call: nothing where a conversation, or an end, is on record, or
+    /// where this very request had it dialled and accepted.
+    #[must_use]
+    pub fn of(placed: &Placed, reconcile_after: Option<Duration>, now: UtcTime) -> Option<Self> {
+        let state = &placed.state;
+        let unclear = match state.status {
+            CallStatus::InProgress => !placed.created,
+            CallStatus::Failed => state.failure_reason.as_deref() == Some(reason::OUTCOME_UNKNOWN),
+            CallStatus::Completed => false,
+        };
+        (unclear && state.conversation_id.is_none()).then(|| Self {
+            message: "It is not known yet whether a phone rang. Send this request again, or read \
+                      the call, after known_by. Place the call with a new timestamp only when it \
+                      has failed with not_dialled, never_started or elevenlabs_rejected: before \
+                      that the driver may be phoned twice.",
+            known_by: reconcile_after.map(|after| {
+                let asked_at = state.asked_at.time().unwrap_or(now);
+                later(later(asked_at, after).max(now), RUN_EVERY)
+            }),
+        })
+    }
+}
+
+fn later(time: UtcTime, by: Duration) -> UtcTime {
+    time.plus_millis(i64::try_from(by.as_millis()).unwrap_or(i64::MAX))
+}
