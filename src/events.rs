@@ -1,52 +1,117 @@
-//! The Workers runtime's events.
+//! The Workers runtime's events. `src/entry.js` calls these functions; each returns the text of a
+//! step: `=` and the result, or `[task, [[effect, kind, payload], …]]`.
 
-use worker::js_sys::{Reflect, global};
-use worker::wasm_bindgen::JsValue;
-use worker::web_sys::{Request, Response};
-use worker::{Context, Env, ScheduleContext, ScheduledEvent, event};
+use core::cell::RefCell;
+use core::future::Future;
+
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::event;
 
 use crate::elevenlabs::worker_transport::FetchTransport;
 use crate::http::Service;
-use crate::http::edge::{EdgeRequest, Refused};
+use crate::http::edge::EdgeRequest;
 use crate::ledger::reconcile::reconcile;
+use crate::platform::effects::{Effects, Outcome, Step, Task, Tasks};
 use crate::platform::worker_runtime::WorkerRuntime;
 use crate::platform::worker_settings::WorkerSettings;
-use crate::platform::{Traced, config};
+use crate::platform::{Runtime, Traced};
 use crate::store::Store;
 use crate::store::d1::D1;
+
+thread_local! {
+    // A task belongs to one request and is reached by its own number only.
+    static TASKS: RefCell<Tasks> = RefCell::default();
+}
 
 #[event(start)]
 fn start() {
     console_error_panic_hook::set_once();
-    // Futures are woken by a promise where there is no `queueMicrotask`, and the runtime's takes
-    // ten times as long (docs/performance.md).
-    let _ = Reflect::set(
-        &global(),
-        &JsValue::from_str("queueMicrotask"),
-        &JsValue::NULL,
+}
+
+/// Begins to answer a request: its method, address and headers; the settings as JSON; whether the
+/// runtime tells when its sender hangs up.
+#[wasm_bindgen]
+#[must_use]
+pub fn begin_request(head: &str, settings: &str, tells_hang_up: bool) -> String {
+    let effects = Effects::default();
+    let mut request = EdgeRequest::new(head, tells_hang_up, effects.clone());
+    let runtime = WorkerRuntime::new(effects.clone());
+    let settings = WorkerSettings::new(settings, effects.clone());
+    let service = Service::new(
+        D1::new(effects.clone()),
+        runtime.clone(),
+        FetchTransport::new(effects.clone()),
+        settings,
     );
+    begin(&runtime, effects, async move {
+        service.handle(&mut request).await.into_text()
+    })
 }
 
-#[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response, Refused> {
-    service(&env)
-        .handle(&mut EdgeRequest::new(request))
-        .await
-        .into_response()
+/// Begins a run of the cron.
+#[wasm_bindgen]
+#[must_use]
+pub fn begin_scheduled(settings: &str) -> String {
+    let effects = Effects::default();
+    let runtime = Traced::run(WorkerRuntime::new(effects.clone()));
+    let settings = WorkerSettings::new(settings, effects.clone());
+    let store = Store::new(D1::new(effects.clone()), runtime.clone());
+    let transport = FetchTransport::new(effects.clone());
+    begin(&runtime.clone(), effects, async move {
+        reconcile(&store, &runtime, transport, &settings).await;
+        String::new()
+    })
 }
 
-fn service(env: &Env) -> Service<D1, WorkerRuntime, FetchTransport, WorkerSettings<'_>> {
-    Service::new(
-        D1::from_env(env, config::DATABASE),
-        WorkerRuntime,
-        FetchTransport,
-        WorkerSettings(env),
-    )
+/// Goes on with a task whose effect has succeeded with a text.
+#[wasm_bindgen]
+#[must_use]
+pub fn resume_text(task: u32, effect: u32, text: String, hung_up: bool) -> String {
+    resume(task, effect, Outcome::Text(text), hung_up)
 }
 
-#[event(scheduled)]
-async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    let runtime = Traced::run(WorkerRuntime);
-    let store = Store::new(D1::from_env(&env, config::DATABASE), runtime.clone());
-    reconcile(&store, &runtime, FetchTransport, &WorkerSettings(&env)).await;
+/// Goes on with a task whose effect has succeeded with bytes.
+#[wasm_bindgen]
+#[must_use]
+pub fn resume_bytes(task: u32, effect: u32, bytes: Vec<u8>, hung_up: bool) -> String {
+    resume(task, effect, Outcome::Bytes(bytes), hung_up)
+}
+
+/// Goes on with a task whose effect has failed.
+#[wasm_bindgen]
+#[must_use]
+pub fn resume_failed(task: u32, effect: u32, message: String, hung_up: bool) -> String {
+    resume(task, effect, Outcome::Failed(message), hung_up)
+}
+
+fn begin(
+    runtime: &impl Runtime,
+    effects: Effects,
+    future: impl Future<Output = String> + 'static,
+) -> String {
+    let mut task = Task::new(effects, future);
+    // The task is not in the table while it runs: a trap in it leaves no borrow behind.
+    match task.step() {
+        Step::Done(result) => format!("={result}"),
+        Step::Waits(asked) => {
+            let now = runtime.now().as_millis();
+            let number = TASKS.with_borrow_mut(|tasks| tasks.begin(task, now));
+            format!("[{number},[{asked}]]")
+        }
+    }
+}
+
+fn resume(number: u32, effect: u32, outcome: Outcome, hung_up: bool) -> String {
+    let Some((begun, mut task)) = TASKS.with_borrow_mut(|tasks| tasks.take(number)) else {
+        // The result of an effect that the task no longer needed when it was done.
+        return format!("[{number},[]]");
+    };
+    task.answer(effect, outcome, hung_up);
+    match task.step() {
+        Step::Done(result) => format!("={result}"),
+        Step::Waits(asked) => {
+            TASKS.with_borrow_mut(|tasks| tasks.put_back(number, begun, task));
+            format!("[{number},[{asked}]]")
+        }
+    }
 }

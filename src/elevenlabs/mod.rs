@@ -10,7 +10,6 @@ pub mod lookup;
 mod outbound;
 pub mod signature;
 mod transport;
-#[cfg(target_arch = "wasm32")]
 pub mod worker_transport;
 
 pub use outbound::{DialOutcome, OutboundCall};

@@ -1,48 +1,57 @@
-//! The Workers runtime's requests and responses, by their JavaScript names: the wrappers around
-//! them would be a twentieth of the bundle.
-
-use core::fmt;
-
-use worker::js_sys::{Reflect, Uint8Array, global};
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{
-    Headers, ReadableStream, ReadableStreamDefaultReader, Request, Response, ResponseInit,
-};
+//! The Workers runtime's requests and responses, as texts: `src/entry.js` makes the one and reads
+//! the other.
 
 use super::{Answer, BodyError, Incoming};
 use crate::ledger::place_calls::Caller;
+use crate::platform::effects::{Effects, Outcome};
 
 /// A request of the Workers runtime.
 #[derive(Debug)]
 pub struct EdgeRequest {
-    request: Request,
-    headers: Headers,
-    /// What follows scheme and host, the fragment left out.
+    method: String,
+    /// What follows scheme and host, without the fragment.
     path_and_query: String,
+    /// Names in lower case; each name once.
+    headers: Vec<(String, String)>,
+    /// Whether the runtime tells when the sender hangs up.
+    tells_hang_up: bool,
+    effects: Effects,
 }
 
 impl EdgeRequest {
-    /// The request as it came.
+    /// Reads the text of `head` in `src/entry.js`: the method, the whole address and each header
+    /// as `name: value`, a line each. The body is asked for when a route wants it.
+    ///
+    /// `tells_hang_up` is whether the runtime tells when the sender hangs up.
     #[must_use]
-    pub fn new(request: Request) -> Self {
+    pub fn new(head: &str, tells_hang_up: bool, effects: Effects) -> Self {
+        let mut lines = head.split('\n');
+        let method = lines.next().unwrap_or_default().to_owned();
         // Split by hand: a URL parser alone would be a tenth of the bundle, and the runtime has
-        // written this one out by the URL standard.
-        let url = request.url();
+        // written this address by the URL standard.
+        let url = lines.next().unwrap_or_default();
         let url = url.split('#').next().unwrap_or_default();
-        let host_on = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let path_and_query = host_on.find('/').and_then(|at| host_on.get(at..));
+        let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let path_and_query = after_scheme
+            .find('/')
+            .and_then(|at| after_scheme.get(at..))
+            .unwrap_or("/");
+        let headers = lines.filter_map(|line| line.split_once(": "));
         Self {
-            headers: request.headers(),
-            path_and_query: path_and_query.unwrap_or("/").to_owned(),
-            request,
+            method,
+            path_and_query: path_and_query.to_owned(),
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            tells_hang_up,
+            effects,
         }
     }
 }
 
 impl Incoming for EdgeRequest {
     fn method(&self) -> String {
-        self.request.method()
+        self.method.clone()
     }
 
     fn path(&self) -> String {
@@ -56,13 +65,14 @@ impl Incoming for EdgeRequest {
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        self.headers.get(name).ok().flatten()
+        let found = self.headers.iter().find(|(given, _)| given == name);
+        found.map(|(_, value)| value.clone())
     }
 
     fn caller(&self) -> Caller {
-        if self.request.signal().aborted() {
+        if self.effects.has_hung_up() {
             Caller::Gone
-        } else if signal_tells() {
+        } else if self.tells_hang_up {
             Caller::Connected
         } else {
             Caller::Unknown
@@ -78,116 +88,107 @@ impl Incoming for EdgeRequest {
         }
         // A chunked body may be longer than a length that is announced as well (RFC 9112, 6.3).
         let chunked = self.header("transfer-encoding").is_some();
-        match announced {
-            // The runtime takes no more bytes than announced: HTTP/1.1 ends the body there, and
-            // HTTP/2 resets the stream.
-            Some(length) if length <= AT_ONCE && !chunked => {
-                whole(&self.request).await.map_err(|error| broken(&error))
-            }
-            _ => match self.request.body() {
-                Some(stream) => read_up_to(limit, &stream).await,
-                None => Ok(Vec::new()),
-            },
+        // The runtime takes no more bytes than announced: HTTP/1.1 ends the body there, and
+        // HTTP/2 resets the stream.
+        if announced.is_some_and(|length| length <= AT_ONCE) && !chunked {
+            return Ok(self.bytes("body").await?.unwrap_or_default());
         }
+        let mut body = Vec::new();
+        while let Some(chunk) = self.bytes("chunk").await? {
+            let needed = body.len() + chunk.len();
+            if needed > limit {
+                return Err(BodyError::TooLarge);
+            }
+            if needed > body.capacity() {
+                // Doubled as usual, but not beyond the limit.
+                let capacity = needed.max((2 * body.capacity()).min(limit));
+                body.reserve_exact(capacity - body.len());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
     }
-}
-
-/// Whether the runtime aborts a request's signal when its sender hangs up. Without this
-/// compatibility flag there is a signal as well, but it stays as it is.
-fn signal_tells() -> bool {
-    let path = ["Cloudflare", "compatibilityFlags", "enable_request_signal"];
-    let mut value = JsValue::from(global());
-    for name in path {
-        value = Reflect::get(&value, &JsValue::from_str(name)).unwrap_or_default();
-    }
-    value.is_truthy()
 }
 
 /// The longest announced body that is read in one piece, in bytes. That is quicker than a stream,
 /// but the runtime then holds the body a second time.
 const AT_ONCE: usize = 256 * 1024;
 
-async fn whole(request: &Request) -> Result<Vec<u8>, JsValue> {
-    let buffer = JsFuture::from(request.array_buffer()?).await?;
-    Ok(Uint8Array::new(&buffer).to_vec())
-}
-
-/// Reads a body chunk by chunk, and stops at the chunk that exceeds the limit. Memory for the body
-/// grows with what has arrived, and never beyond the limit: a chunk is copied only if it fits.
-async fn read_up_to(limit: usize, stream: &ReadableStream) -> Result<Vec<u8>, BodyError> {
-    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
-    let mut body = Vec::new();
-    while let Some(chunk) = chunk(&reader).await.map_err(|error| broken(&error))? {
-        let length = chunk.length() as usize;
-        let needed = body.len() + length;
-        if needed > limit {
-            // The answer does not wait until the sender has heard of it.
-            let _ = reader.cancel();
-            return Err(BodyError::TooLarge);
+impl EdgeRequest {
+    /// Bytes of the body; `None` at its end.
+    async fn bytes(&self, kind: &'static str) -> Result<Option<Vec<u8>>, BodyError> {
+        match self.effects.ask(kind, &()).await {
+            Outcome::Bytes(bytes) => Ok(Some(bytes)),
+            Outcome::Text(_) => Ok(None),
+            Outcome::Failed(message) => Err(BodyError::Broken(message)),
         }
-        if needed > body.capacity() {
-            // Doubled as usual, but not beyond the limit.
-            let capacity = needed.max((2 * body.capacity()).min(limit));
-            body.reserve_exact(capacity - body.len());
-        }
-        let start = body.len();
-        body.resize(needed, 0);
-        if let Some(free) = body.get_mut(start..) {
-            chunk.copy_to(free);
-        }
-    }
-    Ok(body)
-}
-
-/// The next chunk; `None` at the end.
-async fn chunk(reader: &ReadableStreamDefaultReader) -> Result<Option<Uint8Array>, JsValue> {
-    let read = JsFuture::from(reader.read()).await?;
-    let chunk = Reflect::get(&read, &JsValue::from_str("value"))?;
-    if chunk.is_undefined() {
-        return Ok(None);
-    }
-    Ok(Some(chunk.dyn_into()?))
-}
-
-fn broken(error: &JsValue) -> BodyError {
-    let message = Reflect::get(error, &JsValue::from_str("message")).ok();
-    let message = message.and_then(|message| message.as_string());
-    BodyError::Broken(message.unwrap_or_else(|| "no reason given".to_owned()))
-}
-
-/// The runtime did not take a response.
-#[derive(Debug, Clone, Copy)]
-pub struct Refused;
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the runtime refused the response")
-    }
-}
-
-impl core::error::Error for Refused {}
-
-impl From<JsValue> for Refused {
-    fn from(_: JsValue) -> Self {
-        Self
     }
 }
 
 impl Answer {
-    /// The runtime's response.
-    ///
-    /// # Errors
-    /// [`Refused`] when the runtime refuses a header.
-    pub fn into_response(self) -> Result<Response, Refused> {
-        let headers = Headers::new()?;
+    /// The text from which `response` in `src/entry.js` makes the response: the status, each
+    /// header as `name: value`, an empty line, the body.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        let mut text = self.status.to_string();
         for (name, value) in &self.headers {
-            headers.set(name, value)?;
+            text.push('\n');
+            text.push_str(name);
+            text.push_str(": ");
+            // A line end would begin another header.
+            text.extend(value.chars().filter(|one| !matches!(one, '\n' | '\r')));
         }
-        let init = ResponseInit::new();
-        init.set_status(self.status);
-        init.set_headers(&headers);
-        let mut body = self.body.into_bytes();
-        let response = Response::new_with_opt_u8_array_and_init(Some(&mut body), &init);
-        Ok(response?)
+        text.push_str("\n\n");
+        text.push_str(&self.body);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Caller, EdgeRequest, Incoming};
+    use crate::platform::effects::Effects;
+
+    fn request(head: &str) -> EdgeRequest {
+        EdgeRequest::new(head, true, Effects::default())
+    }
+
+    #[test]
+    fn the_head_is_read_line_by_line() {
+        let request = request(
+            "POST\nhttps://calls.example/calls/EL_1?limit=2&x=a?b#end\naccept: a: b\ncf-ray: 7",
+        );
+        assert_eq!(request.method(), "POST");
+        assert_eq!(request.path(), "/calls/EL_1");
+        assert_eq!(request.query(), "limit=2&x=a?b");
+        assert_eq!(request.header("accept").as_deref(), Some("a: b"));
+        assert_eq!(request.header("cf-ray").as_deref(), Some("7"));
+        assert_eq!(request.header("authorization"), None);
+    }
+
+    #[test]
+    fn the_caller_is_known_to_be_there_only_where_the_runtime_tells() {
+        let effects = Effects::default();
+        let told = EdgeRequest::new("POST\n/", true, effects.clone());
+        let untold = EdgeRequest::new("POST\n/", false, effects.clone());
+        assert_eq!(told.caller(), Caller::Connected);
+        assert_eq!(untold.caller(), Caller::Unknown);
+        effects.note_hang_up(true);
+        assert_eq!(told.caller(), Caller::Gone);
+        assert_eq!(untold.caller(), Caller::Gone);
+    }
+
+    #[test]
+    fn an_address_without_a_path_is_the_root() {
+        for url in ["https://calls.example", "https://calls.example/", ""] {
+            assert_eq!(request(&format!("GET\n{url}")).path(), "/", "{url}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_status_headers_and_body_and_no_value_adds_a_header() {
+        let mut answer = Answer::new(200, "text/plain", "a\n\nb".to_owned());
+        answer.headers = vec![("x-one", "1\r\nx-two: 2".to_owned())];
+        assert_eq!(answer.into_text(), "200\nx-one: 1x-two: 2\n\na\n\nb");
     }
 }

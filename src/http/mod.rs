@@ -1,7 +1,7 @@
 //! HTTP: a request in, a response out, a file for each resource.
 //!
-//! Everything here but [`edge`] is plain Rust over the small trait [`Incoming`], so the tests on
-//! the host go through the very same routes, checks and status codes as the worker.
+//! All of it is plain Rust over the small trait [`Incoming`], so the tests on the host go through
+//! the very same routes, checks and status codes as the worker.
 
 mod accept;
 mod address;
@@ -9,7 +9,6 @@ pub mod answer;
 mod auth;
 mod csv;
 mod cursor;
-#[cfg(target_arch = "wasm32")]
 pub mod edge;
 mod fields;
 mod health;

@@ -1,6 +1,7 @@
 //! What the product needs from where it runs: configuration, clock, random numbers, log.
 
 pub mod config;
+pub mod effects;
 pub mod log;
 pub mod printable;
 mod runtime;
@@ -8,7 +9,6 @@ mod settings;
 mod traced;
 #[cfg(target_arch = "wasm32")]
 pub mod worker_runtime;
-#[cfg(target_arch = "wasm32")]
 pub mod worker_settings;
 
 pub use runtime::{RandomUnavailable, Runtime};

@@ -1,14 +1,23 @@
 //! The Workers runtime.
 
-use core::time::Duration;
-
+use super::effects::Effects;
 use super::log::{Level, Line};
 use super::{RandomUnavailable, Runtime};
 use crate::model::UtcTime;
 
-/// Clock, random numbers, waiting and log of the Workers runtime.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct WorkerRuntime;
+/// Clock, random numbers, waiting and log of the Workers runtime, for one task.
+#[derive(Debug, Clone)]
+pub struct WorkerRuntime {
+    effects: Effects,
+}
+
+impl WorkerRuntime {
+    /// The runtime of the task that these effects belong to.
+    #[must_use]
+    pub const fn new(effects: Effects) -> Self {
+        Self { effects }
+    }
+}
 
 impl Runtime for WorkerRuntime {
     fn now(&self) -> UtcTime {
@@ -28,7 +37,8 @@ impl Runtime for WorkerRuntime {
     }
 
     async fn sleep(&self, millis: u64) {
-        worker::Delay::from(Duration::from_millis(millis)).await;
+        // A timer does not fail. If it did, the pause would be shorter.
+        let _ = self.effects.ask("sleep", &millis).await;
     }
 
     fn log(&self, line: &Line) {

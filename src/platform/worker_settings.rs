@@ -1,67 +1,105 @@
 //! Variables, secrets and rate limits of the worker's environment.
 
-use worker::Env;
-use worker::js_sys::{Function, Object, Promise, Reflect};
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::config::{RateLimit, Setting, Settings};
+use super::effects::{Effects, Outcome};
 
-/// The worker's environment. Read directly, because the wrapper checks the constructor's name
-/// in JavaScript for every value.
-#[derive(Debug)]
-pub struct WorkerSettings<'a>(pub &'a Env);
+/// What the environment holds under a name, as `settings` in `src/entry.js` gives it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Given {
+    Text(String),
+    Number(f64),
+    /// `["limit"]` for a rate limit, and the type of anything else.
+    Kind([String; 1]),
+    Other(IgnoredAny),
+}
 
-impl WorkerSettings<'_> {
-    fn value(&self, name: &str) -> Result<JsValue, JsValue> {
-        Reflect::get(self.0, &JsValue::from_str(name))
+/// The worker's environment.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// `None` when the text could not be read: then nothing counts as unset.
+    given: Option<BTreeMap<String, Given>>,
+    effects: Effects,
+}
+
+impl WorkerSettings {
+    /// Reads the JSON object that `settings` in `src/entry.js` makes of the environment.
+    #[must_use]
+    pub fn new(json: &str, effects: Effects) -> Self {
+        Self {
+            given: serde_json::from_str(json).ok(),
+            effects,
+        }
     }
 }
 
-impl Settings for WorkerSettings<'_> {
+impl Settings for WorkerSettings {
     fn get(&self, name: &str) -> Setting {
-        let Ok(value) = self.value(name) else {
-            return Setting::Unreadable;
-        };
-        if value.is_undefined() {
-            return Setting::Unset;
-        }
-        match (value.as_string(), value.as_f64()) {
-            (Some(text), _) => Setting::Text(text),
-            (None, Some(number)) => Setting::from_number(number),
-            (None, None) => Setting::Unreadable,
+        match self.given.as_ref().map(|given| given.get(name)) {
+            Some(None) => Setting::Unset,
+            Some(Some(Given::Text(text))) => Setting::Text(text.clone()),
+            Some(Some(Given::Number(number))) => Setting::from_number(*number),
+            Some(Some(Given::Kind(_) | Given::Other(_))) | None => Setting::Unreadable,
         }
     }
 
     fn rate_limit(&self, name: &str) -> RateLimit {
-        match self.value(name) {
-            Ok(value) if value.is_undefined() => RateLimit::Unbound,
-            Ok(value) if method(&value).is_some() => RateLimit::Bound,
-            _ => RateLimit::Other,
+        match self.given.as_ref().map(|given| given.get(name)) {
+            Some(None) => RateLimit::Unbound,
+            Some(Some(Given::Kind([kind]))) if kind == "limit" => RateLimit::Bound,
+            Some(Some(_)) | None => RateLimit::Other,
         }
     }
 
     async fn admits(&self, limit: &'static str, key: &str) -> bool {
-        match self.value(limit) {
-            Ok(limiter) => ask(&limiter, key).await.unwrap_or(true),
-            Err(_) => true,
-        }
+        // A limiter that fails admits: a lost turn is worse than one too many.
+        self.effects.ask("limit", &(limit, key)).await != Outcome::Text("no".to_owned())
     }
 }
 
-/// The method of a rate limit binding; `None` when the value is none.
-fn method(limiter: &JsValue) -> Option<Function> {
-    let method = Reflect::get(limiter, &JsValue::from_str("limit")).ok()?;
-    method.dyn_into().ok()
-}
+#[cfg(test)]
+mod tests {
+    use super::{RateLimit, Setting, Settings, WorkerSettings};
+    use crate::platform::effects::Effects;
 
-/// Asks a rate limit binding: `limit({ key })` answers `{ success }`.
-async fn ask(limiter: &JsValue, key: &str) -> Result<bool, JsValue> {
-    let options = Object::new();
-    Reflect::set(&options, &JsValue::from_str("key"), &JsValue::from_str(key))?;
-    let limit = method(limiter).ok_or(JsValue::UNDEFINED)?;
-    let answer: Promise = limit.call1(limiter, &options)?.dyn_into()?;
-    let answer = JsFuture::from(answer).await?;
-    let success = Reflect::get(&answer, &JsValue::from_str("success"))?;
-    Ok(success != JsValue::FALSE)
+    fn given(json: &str) -> WorkerSettings {
+        WorkerSettings::new(json, Effects::default())
+    }
+
+    #[test]
+    fn texts_and_numbers_are_read_and_nothing_else_counts_as_unset() {
+        let settings = given(
+            r#"{"TEXT":"t","EMPTY":"","NUMBER":30,"TRUE":true,"OBJECT":{},"LIST":["x"],"NULL":null}"#,
+        );
+        assert_eq!(settings.get("TEXT"), Setting::Text("t".to_owned()));
+        assert_eq!(settings.get("EMPTY"), Setting::Text(String::new()));
+        assert_eq!(settings.get("NUMBER"), Setting::Text("30".to_owned()));
+        assert_eq!(settings.get("ABSENT"), Setting::Unset);
+        for name in ["TRUE", "OBJECT", "LIST", "NULL"] {
+            assert_eq!(settings.get(name), Setting::Unreadable, "{name}");
+            assert_eq!(settings.rate_limit(name), RateLimit::Other, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_rate_limit_is_bound_or_not() {
+        let settings = given(r#"{"BY_CALL":["limit"],"BY_ADDRESS":"60"}"#);
+        assert_eq!(settings.rate_limit("BY_CALL"), RateLimit::Bound);
+        assert_eq!(settings.get("BY_CALL"), Setting::Unreadable);
+        assert_eq!(settings.rate_limit("BY_ADDRESS"), RateLimit::Other);
+        assert_eq!(settings.rate_limit("ABSENT"), RateLimit::Unbound);
+    }
+
+    #[test]
+    fn settings_that_cannot_be_read_leave_no_route_open() {
+        for json in ["", "[]", "{"] {
+            assert_eq!(given(json).get("WEBHOOK_TOKEN"), Setting::Unreadable);
+            assert_eq!(given(json).rate_limit("BY_CALL"), RateLimit::Other);
+        }
+    }
 }

@@ -1,135 +1,68 @@
-//! The worker's database: Cloudflare D1.
-//!
-//! It speaks to the D1 binding by its JavaScript methods, because the wrapper around them
-//! unwraps (`prepare`) and crosses into JavaScript once per column. Here a result crosses once,
-//! as JSON text.
+//! The worker's database: Cloudflare D1, through the effect `query` of `src/effects.js`.
 
-use worker::js_sys::{Array, JSON, Object, Reflect};
-use worker::wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
-use worker::worker_sys::types::{D1Database, D1PreparedStatement, D1Result};
+use super::{Database, DatabaseError, ResultSet, Statement};
+use crate::platform::effects::Effects;
 
-use super::{Database, DatabaseError, Param, ResultSet, Statement};
-
-/// D1 behind a binding of the worker's environment.
-#[derive(Debug)]
+/// D1 behind the binding `DB`. When there is none, every use of it says so.
+#[derive(Debug, Clone)]
 pub struct D1 {
-    binding: Option<D1Database>,
+    effects: Effects,
 }
 
 impl D1 {
-    /// The database bound under this name. When there is none, every use of it says so.
+    /// The database of the task that these effects belong to.
     #[must_use]
-    pub fn from_env(env: &worker::Env, name: &str) -> Self {
-        let binding = Reflect::get(env, &JsValue::from_str(name)).ok();
-        Self {
-            binding: binding
-                .filter(|value| value.is_object())
-                .map(JsCast::unchecked_into),
-        }
-    }
-
-    fn prepare(&self, statement: &Statement) -> Result<D1PreparedStatement, JsValue> {
-        let binding = self
-            .binding
-            .as_ref()
-            .ok_or_else(|| JsValue::from_str("the D1 binding is missing from the configuration"))?;
-        let prepared = binding.prepare(&statement.sql)?;
-        if statement.params.is_empty() {
-            return Ok(prepared);
-        }
-        prepared.bind(statement.params.iter().map(js_value).collect::<Array>())
-    }
-
-    async fn call(&self, statements: &[Statement]) -> Result<Vec<ResultSet>, JsValue> {
-        if let [statement] = statements {
-            let result = JsFuture::from(self.prepare(statement)?.all()?).await?;
-            return Ok(vec![result_set(&result.unchecked_into())?]);
-        }
-        let prepared = statements
-            .iter()
-            .map(|statement| self.prepare(statement).map(JsValue::from))
-            .collect::<Result<Array, _>>()?;
-        let promise = match &self.binding {
-            Some(binding) => binding.batch(prepared)?,
-            None => return Ok(Vec::new()),
-        };
-        let results: Array = JsFuture::from(promise).await?.unchecked_into();
-        results
-            .iter()
-            .map(|result| result_set(&result.unchecked_into()))
-            .collect()
+    pub const fn new(effects: Effects) -> Self {
+        Self { effects }
     }
 }
 
 impl Database for D1 {
     async fn run(&self, statements: &[Statement]) -> Result<Vec<ResultSet>, DatabaseError> {
-        self.call(statements)
-            .await
-            .map_err(|error| DatabaseError::new(message(&error)))
+        let answer = self.effects.ask("query", &statements).await.text();
+        let answer = answer.map_err(DatabaseError::new)?;
+        results(&answer)
+            .filter(|results| results.len() == statements.len())
+            .ok_or_else(|| DatabaseError::new("the database's answer cannot be read"))
     }
 }
 
-fn js_value(param: &Param) -> JsValue {
-    match param {
-        Param::Null => JsValue::NULL,
-        // D1 refuses BigInt, and a double holds every whole number up to 2^53.
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "the ledger binds nothing above 2^53"
-        )]
-        Param::Integer(number) => JsValue::from_f64(*number as f64),
-        Param::Text(text) => JsValue::from_str(text),
+/// Reads two lines for each statement: rows read and written, and the rows as JSON.
+fn results(text: &str) -> Option<Vec<ResultSet>> {
+    let mut results = Vec::new();
+    // JSON has no line end of its own: within a text it is escaped.
+    let mut lines = text.split('\n');
+    while let (Some(counts), Some(rows)) = (lines.next(), lines.next()) {
+        let (read, written) = counts.split_once(' ')?;
+        results.push(ResultSet {
+            rows: rows.to_owned(),
+            rows_read: read.parse().ok()?,
+            rows_written: written.parse().ok()?,
+            ..ResultSet::default()
+        });
     }
+    Some(results)
 }
 
-fn result_set(result: &D1Result) -> Result<ResultSet, JsValue> {
-    let rows = match result.results()? {
-        Some(rows) if rows.length() > 0 => json(&rows)?,
-        _ => String::new(),
-    };
-    let meta = result.meta()?;
-    Ok(ResultSet {
-        rows,
-        rows_read: count(&meta, "rows_read"),
-        rows_written: count(&meta, "rows_written"),
-        operation: None,
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::{ResultSet, results};
 
-/// A number in a result's `meta`, by which it is billed; 0 where there is none.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a count of rows; a float cast saturates"
-)]
-fn count(meta: &Object, name: &str) -> u64 {
-    let number = Reflect::get(meta, &JsValue::from_str(name)).ok();
-    number.and_then(|number| number.as_f64()).unwrap_or(0.0) as u64
-}
-
-fn json(value: &Object) -> Result<String, JsValue> {
-    JSON::stringify(value).map(String::from)
-}
-
-/// The text of whatever D1 threw, its cause included: which of the two carries the database's
-/// own words differs between its methods.
-fn message(error: &JsValue) -> String {
-    let text = |value: &JsValue| {
-        let message = Reflect::get(value, &JsValue::from_str("message")).ok();
-        message.and_then(|message| message.as_string())
-    };
-    let Some(mut all) = text(error) else {
-        return error
-            .as_string()
-            .unwrap_or_else(|| "the database failed without a message".to_owned());
-    };
-    let cause = Reflect::get(error, &JsValue::from_str("cause")).ok();
-    if let Some(cause) = cause.as_ref().and_then(text)
-        && !all.contains(&cause)
-    {
-        all.push_str(": ");
-        all.push_str(&cause);
+    #[test]
+    fn each_statement_has_two_lines() {
+        let result = |rows: &str, rows_read, rows_written| ResultSet {
+            rows: rows.to_owned(),
+            rows_read,
+            rows_written,
+            ..ResultSet::default()
+        };
+        assert_eq!(
+            results("4 1\n[{\"a\":\"x\\ny\"}]\n0 0\n\n"),
+            Some(vec![result("[{\"a\":\"x\\ny\"}]", 4, 1), result("", 0, 0)])
+        );
+        assert_eq!(results(""), Some(Vec::new()));
+        for text in ["x 1\n[]\n", "4\n[]\n", "4 -1\n[]\n"] {
+            assert_eq!(results(text), None, "{text}");
+        }
     }
-    all
 }

@@ -4,6 +4,8 @@ use core::fmt;
 use core::future::Future;
 use std::borrow::Cow;
 
+use serde::{Serialize, Serializer};
+
 use super::row::{FromRow, Row};
 use crate::platform::log::Line;
 
@@ -33,8 +35,16 @@ impl Statement {
     }
 }
 
+/// As the pair of text and parameters.
+impl Serialize for Statement {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&self.sql, &self.params).serialize(serializer)
+    }
+}
+
 /// A bound value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Param {
     /// SQL `NULL`.
     Null,

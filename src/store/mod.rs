@@ -5,7 +5,6 @@
 //! written so that repeating it after a lost answer changes nothing more.
 
 pub mod calls;
-#[cfg(target_arch = "wasm32")]
 pub mod d1;
 mod database;
 pub mod events;
