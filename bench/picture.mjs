@@ -9,6 +9,7 @@ const GROUPS = [
 ];
 const BARS = [
   ["ours", "Call Ledger", "#e5732f"],
+  ["fair", "the same in JavaScript", "#5fa777"],
   ["floor", "least JavaScript", "#8a8f98"],
   ["literal", "specification, literally", "#5b8dd6"],
 ];

@@ -12,6 +12,11 @@ export function ratio(results, of, to, field) {
   return { median: median(ratios), least: Math.min(...ratios), greatest: Math.max(...ratios) };
 }
 
+/** The workers, in the order of the tables, and how the tables call them. */
+export const WORKERS = ["ours", "fair", "floor", "literal"];
+const TITLES = { ours: "built worker", fair: "fair floor", floor: "floor", literal: "literal" };
+const titles = WORKERS.map((name) => TITLES[name]);
+
 const over = (rounds, field) => median(rounds.map((round) => round[field]));
 const NAMES = {
   turns: "turns, over 1,000 calls",
@@ -61,12 +66,12 @@ function speeds(part) {
       NAMES[entry.workload],
       entry.concurrency,
       whole(over(results.ours, "perSecond")),
-      times(ratio(results, "ours", "floor", "perSecond")),
-      times(ratio(results, "ours", "literal", "perSecond")),
-      ...["ours", "floor", "literal"].map((name) => `${fixed(over(results[name], "p50"))} / ${fixed(over(results[name], "p99"))}`),
+      ...WORKERS.slice(1).map((name) => times(ratio(results, "ours", name, "perSecond"))),
+      ...WORKERS.map((name) => `${fixed(over(results[name], "p50"))} / ${fixed(over(results[name], "p99"))}`),
     ];
   });
-  const heads = ["", "at once", "requests a second", "× floor", "× literal", "ms p50 / p99", "floor's", "literal's"];
+  const heads = ["", "at once", "requests a second", "× fair floor", "× floor", "× literal"];
+  heads.push("ms p50 / p99", "fair floor's", "floor's", "literal's");
   return table(heads, rows);
 }
 
@@ -74,12 +79,12 @@ function micros(part) {
   const rows = part.map(({ workload, concurrency, results }) => [
     NAMES[workload],
     concurrency,
-    ...["ours", "floor", "literal"].map((name) => {
+    ...WORKERS.map((name) => {
       const cpu = over(results[name], "cpu");
       return Number.isNaN(cpu) ? "–" : whole(cpu);
     }),
   ]);
-  return table(["", "at once", "built worker", "floor", "literal"], rows);
+  return table(["", "at once", ...titles], rows);
 }
 
 function goals(r) {
@@ -87,10 +92,15 @@ function goals(r) {
   const goal = (text, value, reached) => list.push({ text, value, reached });
   const turns = find(r.near, "turns", 8);
   if (turns) {
-    const floor = ratio(turns.results, "ours", "floor", "perSecond").median;
+    const fair = ratio(turns.results, "ours", "fair", "perSecond").median;
     const literal = ratio(turns.results, "ours", "literal", "perSecond").median;
-    goal("turns: at least 0.95 of the floor's throughput, same machine in memory", `${fixed(floor)} ×`, floor >= 0.95);
+    goal("turns: at least 1.0 of the fair floor's throughput, same machine in memory", `${fixed(fair)} ×`, fair >= 1);
     goal("turns: at least 1.8 times the literal one's, same machine in memory", `${fixed(literal)} ×`, literal >= 1.8);
+  }
+  const lists = find(r.near, "list", 8);
+  if (lists) {
+    const fair = ratio(lists.results, "ours", "fair", "perSecond").median;
+    goal("lists: at least 0.9 of the fair floor's throughput, same machine in memory", `${fixed(fair)} ×`, fair >= 0.9);
   }
   const distant = find(r.far, "turns", 1);
   if (distant) {
@@ -99,8 +109,8 @@ function goals(r) {
   }
   if (r.counts) {
     const { roundTrips, rowsWritten } = r.counts.requests.ours.turns;
-    const done = roundTrips === 1 && rowsWritten === 2;
-    goal("a turn: one round trip, two written rows", `${roundTrips}, ${rowsWritten}`, done);
+    const done = roundTrips === 1 && rowsWritten === 1;
+    goal("a turn: one round trip, one written row", `${roundTrips}, ${rowsWritten}`, done);
     const sizes = Object.values(r.counts.bySize);
     const same = sizes.every((size) => JSON.stringify(size) === JSON.stringify(sizes[0]));
     const rows = sizes.map((size) => size.rowsRead).join(", ");
@@ -176,17 +186,17 @@ export function report(r) {
     const { requests } = r.counts;
     const cells = ({ roundTrips, rowsRead, rowsWritten }) => `${roundTrips}, ${rowsRead}, ${rowsWritten}`;
     text += table(
-      ["", "built worker", "floor", "literal"],
+      ["", ...titles],
       Object.keys(requests.ours).map((workload) => [
         NAMES[workload],
-        ...["ours", "floor", "literal"].map((name) => cells(requests[name][workload])),
+        ...WORKERS.map((name) => cells(requests[name][workload])),
       ]),
     );
     const { ours, literal } = r.counts.life;
     const sum = (turns) => turns.reduce((all, turn) => all + turn.rowsRead, 0);
     text += `\nThe 40 turns of a call together read ${sum(ours.turns)} rows (literal: ${sum(literal.turns)}) and write `;
     text += `${ours.turns.reduce((all, turn) => all + turn.rowsWritten, 0)}. The rows read grow with the turns of that one call, `;
-    text += "because a repeated turn is recognised by looking at them; an index for that would cost a third written row.\n";
+    text += "because a repeated turn is recognised by looking at them; an index for that would cost one more written row.\n";
     text += "\nA turn in a ledger of so many calls with a turn each:\n\n";
     const sizes = Object.keys(r.counts.bySize);
     text += table(
@@ -202,10 +212,10 @@ export function report(r) {
     text += "\n## A turn in a long call\n\n";
     text += "One at a time, the database on the same machine; milliseconds p50.\n\n";
     text += table(
-      ["turns so far", "built worker", "floor", "literal"],
+      ["turns so far", ...titles],
       r.longCall.map(({ stored, results }) => [
         whole(stored),
-        ...["ours", "floor", "literal"].map((name) => fixed(over(results[name], "p50"))),
+        ...WORKERS.map((name) => fixed(over(results[name], "p50"))),
       ]),
     );
   }
@@ -213,11 +223,11 @@ export function report(r) {
     text += "\n## Size and start-up\n\n";
     text += table(
       ["", "bundle", "gzipped", "start-up, ms (least–greatest)"],
-      ["ours", "floor", "literal"].map((name) => {
+      WORKERS.map((name) => {
         const { bytes, gzipped } = r.size[name];
         const tries = r.startup[name];
         const start = `${fixed(median(tries), 1)} (${fixed(Math.min(...tries), 1)}–${fixed(Math.max(...tries), 1)})`;
-        return [name === "ours" ? "built worker" : name, kB(bytes), kB(gzipped), start];
+        return [TITLES[name], kB(bytes), kB(gzipped), start];
       }),
     );
     text += "\nStart-up is the active time in the profile of `wrangler check startup`.\n";

@@ -30,8 +30,11 @@ export function modules(code, build, statements) {
       { type: "CompiledWasm", path: "index_bg.wasm", contents: readFileSync(join(build, "index_bg.wasm")) },
     ];
   }
+  // The fair floor does with the floor's code what it does not do by itself.
+  const floor = { type: "ESModule", path: "floor.js", contents: readFileSync(join(HERE, "workers", "floor.js"), "utf8") };
   return [
     { type: "ESModule", path: "main.js", contents: readFileSync(join(HERE, "workers", `${code}.js`), "utf8") },
+    ...(code === "fair" ? [floor] : []),
     {
       type: "ESModule",
       path: "statements.js",
