@@ -30,6 +30,7 @@ mod placing_input;
 mod reading;
 mod reconciling;
 mod refusals;
+mod settings;
 mod settling;
 mod story;
 mod surface;
