@@ -70,7 +70,9 @@ async fn deliver_turn(world: Shared, turn: Turn, wait: u64) {
     }
     for attempt in 0..5_u64 {
         let path = "/webhooks/elevenlabs/transcription";
-        let answer = post(&world, path, Vec::new(), body.to_string()).await;
+        let headers = world.settings.agent_headers();
+        let answer = post(&world, path, headers, body.to_string()).await;
+        check_token(&world, answer.as_ref(), false);
         match answer {
             Some((200 | 201, answer)) => {
                 world.watch.turn_stored(&world, &turn, &answer);
@@ -90,6 +92,16 @@ async fn deliver_turn(world: Shared, turn: Turn, wait: u64) {
             _ => {}
         }
         world.executor.delay(1_000 << attempt).await;
+    }
+}
+
+/// A turn route that has a token lets nobody through without it, whatever the token's type.
+fn check_token(world: &Shared, answer: Option<&(u16, Value)>, stranger: bool) {
+    if let Some((status, answer)) = answer
+        && !world.settings.may_answer(*status, stranger)
+    {
+        let what = format!("a guarded turn route answered {status}: {answer}");
+        world.watch.violated(world, what);
     }
 }
 
@@ -120,7 +132,9 @@ async fn deliver_spoof(world: Shared, body: Value, wait: u64) {
     world.executor.delay(wait).await;
     for attempt in 0..3_u64 {
         let path = "/webhooks/elevenlabs/transcription";
-        match post(&world, path, Vec::new(), body.to_string()).await {
+        let answer = post(&world, path, Vec::new(), body.to_string()).await;
+        check_token(&world, answer.as_ref(), true);
+        match answer {
             Some((200 | 201, answer)) => return world.watch.spoof_stored(&world, &body, &answer),
             Some((400..=499, _)) => return,
             _ => world.executor.delay(1_000 << attempt).await,

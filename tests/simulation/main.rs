@@ -22,6 +22,7 @@ mod executor;
 mod instance;
 mod placements;
 mod promises;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
@@ -147,6 +148,7 @@ async fn storm_and_calm(world: Shared) {
         cron(&world).await;
     }
     world.watch.at_the_end(&world);
+    settings::when_texts_are_old(&world).await;
 }
 
 /// A fleet that places calls to some drivers, and asks again when it got no answer or out of

@@ -326,6 +326,12 @@ fn is_evident(
     if before.0 == now.0 && supposed(&before.1) && supposed(&now.1) {
         return true;
     }
+    // Words that are too old are cleared; the status and our own code stay.
+    let (words, code) = (before.1.as_deref(), now.1.as_deref());
+    let only_words_go = words.unwrap_or_default().split(": ").next() == code || code.is_none();
+    if before.0 == now.0 && only_words_go && world.settings.clears_at(world.now()) {
+        return true;
+    }
     let Some(conversation) = world.elevenlabs.borrow().of_call(call_sid) else {
         // The dial was still open, and ElevenLabs' answer is a refusal.
         let refused = |reason: &str| reason.starts_with("elevenlabs_rejected");

@@ -9,7 +9,6 @@ use call_ledger::http::{BodyError, Incoming, Service};
 use call_ledger::ledger::place_calls::Caller;
 use call_ledger::ledger::reconcile::reconcile;
 use call_ledger::model::UtcTime;
-use call_ledger::platform::config::{Setting, Settings};
 use call_ledger::platform::log::Line;
 use call_ledger::platform::{RandomUnavailable, Runtime, Traced};
 use call_ledger::store::{Database, DatabaseError, ResultSet, Statement, Store};
@@ -20,6 +19,7 @@ use super::elevenlabs::{Model, call_sid_of};
 use super::executor::{Executor, Mortal};
 use super::instance::{GRACE_MS, Instance, Sender};
 use super::promises::Watch;
+use super::settings::SimSettings;
 use crate::support::sqlite::{Sqlite, TRANSIENT};
 
 pub const API_TOKEN: &str = "sim-token";
@@ -72,10 +72,7 @@ impl World {
             spoofed: bad([0, 0, 300, 1000]),
             hangs_up: bad([0, 0, 300, 1000]),
         };
-        let settings = SimSettings {
-            patient: executor.chance(500),
-            slow: executor.chance(500),
-        };
+        let settings = SimSettings::new(&executor);
         let untold = executor.chance(300);
         let dial_takes = [(0, 1_000), (0, 15_000), (0, 15_000), (40_000, 40_000)];
         let dial_takes = dial_takes[usize::try_from(executor.below(4)).unwrap()];
@@ -210,41 +207,6 @@ impl Transport for SimTransport {
             }
             Either::Right(_) => Err(TransportError::Timeout),
         }
-    }
-}
-
-/// What is configured. A call may be given up while its dial is open.
-#[derive(Debug, Clone, Copy)]
-pub struct SimSettings {
-    /// Whether the reconciler waits for longer than any dial may take.
-    patient: bool,
-    /// Whether a dial may take long.
-    slow: bool,
-}
-
-impl SimSettings {
-    /// How long a dial may take, in milliseconds.
-    pub fn timeout_ms(self) -> u64 {
-        if self.slow { 90_000 } else { 20_000 }
-    }
-}
-
-impl Settings for SimSettings {
-    fn get(&self, name: &str) -> Setting {
-        let value = match name {
-            "API_TOKEN" => API_TOKEN,
-            "ELEVENLABS_API_KEY" => "key",
-            "ELEVENLABS_AGENT_ID" => "agent",
-            "ELEVENLABS_PHONE_NUMBER_ID" => "phnum",
-            "ELEVENLABS_WEBHOOK_SECRET" => SECRET,
-            "ELEVENLABS_BASE_URL" => "http://elevenlabs.sim",
-            "ELEVENLABS_TIMEOUT_SECS" if self.slow => "90",
-            "ELEVENLABS_TIMEOUT_SECS" => "20",
-            "RECONCILE_AFTER_MINUTES" if self.patient => "15",
-            "RECONCILE_AFTER_MINUTES" => "1",
-            _ => return Setting::Unset,
-        };
-        Setting::Text(value.to_owned())
     }
 }
 
