@@ -31,7 +31,8 @@ pub(super) struct TurnSaved<'a> {
     /// The same for people.
     message: String,
     call_sid: &'a CallSid,
-    /// The turn's number in the whole ledger; it never changes.
+    /// The turn's number in the whole ledger: unique for ever, below 2^53. It never changes, and the
+    /// number of a turn that is gone is not given again. Later turns may have smaller numbers.
     transcription_id: i64,
     /// The turn's place in its conversation.
     sequence_number: i64,

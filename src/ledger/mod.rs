@@ -9,5 +9,6 @@ pub mod pending;
 pub mod place_calls;
 pub mod reconcile;
 pub mod record_turn;
+pub mod same_turn;
 pub mod settle;
 pub mod transcript;

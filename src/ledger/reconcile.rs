@@ -12,7 +12,7 @@ use crate::platform::config::{self, NotConfigured, Settings};
 use crate::platform::log::{Level, Line, Reconciled};
 use crate::platform::{Runtime, Traced};
 use crate::store::reconciling::UnsettledCall;
-use crate::store::{Database, DatabaseError, Store, retention};
+use crate::store::{Database, DatabaseError, Store};
 
 /// How many waiting events one run tries.
 const EVENTS_PER_RUN: i64 = 4;
@@ -305,9 +305,9 @@ impl<D: Database, R: Runtime> Run<'_, D, R> {
         let before = earlier(self.runtime.now(), age);
         // Page by page, for as long as there is more: that catches up when a rule is new.
         while self.store.usage().statements <= STATEMENTS_BEFORE_CLEARING {
-            let passed = self.store.clear_texts(before).await?;
-            self.done.texts_cleared += passed;
-            if passed < retention::PAGE {
+            let cleared = self.store.clear_texts(before).await?;
+            self.done.texts_cleared += cleared.rows;
+            if !cleared.more {
                 break;
             }
         }

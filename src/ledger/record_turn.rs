@@ -1,16 +1,16 @@
 //! Recording a spoken turn: once, and under the next number.
 
+use super::same_turn::{Same, compare};
 use super::settle::{WAITING_PER_REQUEST, apply_waiting};
-use super::transcript::{has_words, insert_by_time};
-use crate::model::{NewTurn, Origin, StoredTurn};
+use crate::model::{NewTurn, StoredTurn};
 use crate::platform::Runtime;
-use crate::store::settlement::Settled;
-use crate::store::turns::SavedTurn;
+use crate::store::turns::{CallOfTurn, SavedTurn};
 use crate::store::{Database, DatabaseError, Store};
 
-/// How often a turn is tried before giving up. Each further try follows from what another
-/// request did to the same call in between.
-const MAX_ROUNDS: usize = 40;
+/// Maximum attempts. We retry when another request changed the call after we read it.
+const MAX_ROUNDS: usize = 5;
+/// How many places of a transcript a turn may choose from. A repeated "Yes." has as many places.
+const MOST_PLACES: usize = 100;
 
 /// A turn that is in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,15 +42,104 @@ impl From<DatabaseError> for RecordError {
     }
 }
 
+/// What is to be done with a turn that the first statement did not store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan<'a> {
+    /// Answer with the names of the stored turn that it repeats.
+    Repeat(SavedTurn),
+    /// Take the first of these turns of the transcript that is still free.
+    TakePlace {
+        /// Their ids, the best one first.
+        places: Vec<i64>,
+        /// The conversation on record.
+        conversation_id: &'a str,
+        /// The transcript that they are of.
+        transcript_revision: i64,
+    },
+    /// Insert it into the stored transcript, by its time.
+    Insert {
+        /// The conversation on record.
+        conversation_id: &'a str,
+        /// The transcript that does not have it.
+        transcript_revision: i64,
+    },
+    /// Give the call this conversation, and store it.
+    Link(&'a str),
+    /// Store it under the next number.
+    Append,
+    /// Do not store it.
+    Refuse(RecordError),
+}
+
+/// Decides what is to be done with a turn, by what was found of its call.
+#[must_use]
+pub fn plan<'a>(found: Option<&'a CallOfTurn>, turn: &'a NewTurn) -> Plan<'a> {
+    let Some(found) = found else {
+        return Plan::Refuse(RecordError::UnknownCall);
+    };
+    let named = turn.conversation_id.as_deref();
+    let Some(known) = found.conversation_id.as_deref() else {
+        return match named {
+            None => Plan::Refuse(RecordError::NotLinked),
+            Some(_) if found.owner.is_some() => Plan::Refuse(RecordError::ConversationTaken),
+            Some(named) => Plan::Link(named),
+        };
+    };
+    if named.is_some_and(|named| named != known) {
+        return Plan::Refuse(RecordError::OtherConversation);
+    }
+    let mut places = Vec::new();
+    for stored in &found.turns {
+        match compare(stored, turn) {
+            Same::Repeat => {
+                return Plan::Repeat(SavedTurn {
+                    transcription_id: stored.id,
+                    sequence_number: stored.sequence_number,
+                });
+            }
+            same @ (Same::Heard | Same::CutShort) => {
+                places.push((same, distance(stored, turn), stored.id));
+            }
+            Same::No => {}
+        }
+    }
+    if found.transcript_revision == 0 {
+        return Plan::Append;
+    }
+    if places.is_empty() {
+        return Plan::Insert {
+            conversation_id: known,
+            transcript_revision: found.transcript_revision,
+        };
+    }
+    // All words before the beginning of words, and the closest in time first.
+    places.sort_by_key(|(same, distance, _)| (*same, *distance));
+    places.truncate(MOST_PLACES);
+    Plan::TakePlace {
+        places: places.into_iter().map(|(_, _, id)| id).collect(),
+        conversation_id: known,
+        transcript_revision: found.transcript_revision,
+    }
+}
+
+/// How far apart the times of two turns are, in milliseconds.
+fn distance(stored: &StoredTurn, turn: &NewTurn) -> u64 {
+    let said_at = turn.timestamp.as_millis();
+    let time = stored.timestamp.time();
+    time.map_or(u64::MAX, |time| time.as_millis().abs_diff(said_at))
+}
+
 /// Stores the turn under its conversation's next number.
 ///
 /// 1. One statement does it, for a turn that is new and whose call has its conversation.
-/// 2. Only when that stored nothing is the database asked why.
-/// 3. A call without a conversation takes the one that the turn names: the first turn can
-///    overtake ElevenLabs' answer to the outbound call. Where `anybody` may post turns that is
-///    a claim, which ElevenLabs' own word outweighs.
-/// 4. Once ElevenLabs' transcript is stored a late turn takes its own place in it, and one that
-///    the transcript does not have is kept, in its place by time.
+/// 2. Only when that stored nothing, read what is on record of the call and of turns like this one.
+/// 3. [`plan`] decides what follows from that: a repeat or a refusal changes nothing.
+/// 4. Execute the plan. A call without a conversation takes the one that the turn names: the first
+///    turn can overtake ElevenLabs' answer to the outbound call. Where `anybody` may post turns
+///    that is a claim, which ElevenLabs' own word outweighs. Once ElevenLabs' transcript is
+///    stored, a late turn takes its own place in it, and one that the transcript does not have is
+///    inserted by its time.
+/// 5. If another request changed the call meanwhile, go back to 2.
 ///
 /// # Errors
 /// [`RecordError`]; then nothing changed, except that a lost answer of the database may hide
@@ -61,131 +150,66 @@ pub async fn record_turn<D: Database, R: Runtime>(
     turn: &NewTurn,
     anybody: bool,
 ) -> Result<Recorded, RecordError> {
-    let mut saved = store.save_transcription(turn, runtime.now()).await?;
+    // 1.
+    if let Some(saved) = store.save_transcription(turn, runtime.now()).await? {
+        return Ok(Recorded::New(saved));
+    }
     for _ in 0..MAX_ROUNDS {
-        if let Some(saved) = saved {
-            return Ok(Recorded::New(saved));
+        // 2.
+        let found = store.call_of_turn(turn).await?;
+        // 3.
+        let plan = plan(found.as_ref(), turn);
+        // 4.
+        if let Some(recorded) = execute(store, runtime, turn, anybody, plan).await? {
+            return Ok(recorded);
         }
-        let found = store.why_unsaved(turn).await?;
-        let found = found.ok_or(RecordError::UnknownCall)?;
-        let stored = found.transcription_id.zip(found.sequence_number);
-        saved = match (&found.conversation_id, &turn.conversation_id, stored) {
-            (None, None, _) => return Err(RecordError::NotLinked),
-            (None, Some(_), _) if found.owner.is_some() => {
-                return Err(RecordError::ConversationTaken);
-            }
-            (None, Some(named), _) => {
-                let now = runtime.now();
-                let linked = store.link_and_save_transcription(turn, named, anybody, now);
-                let linked = linked.await?;
-                if linked.events_wait {
-                    apply_waiting(store, runtime, named, WAITING_PER_REQUEST).await;
-                }
-                linked.saved
-            }
-            (Some(known), Some(named), _) if known != named => {
-                return Err(RecordError::OtherConversation);
-            }
-            (Some(_), _, Some((transcription_id, sequence_number))) => {
-                let saved = SavedTurn {
-                    transcription_id,
-                    sequence_number,
-                };
-                // One that stood only in ElevenLabs' transcript is taken, so that no other is.
-                if found.origin != Some(Origin::Transcript)
-                    || store
-                        .claim_transcript_turn(saved.transcription_id, turn)
-                        .await?
-                {
-                    return Ok(Recorded::Repeat(saved));
-                }
-                None
-            }
-            (Some(known), _, None) if found.transcript_revision > 0 => {
-                if let Some(recorded) = fit(store, runtime, turn, known).await? {
-                    return Ok(recorded);
-                }
-                pause(runtime).await;
-                None
-            }
-            // The call was linked between the two queries.
-            (Some(_), _, None) => store.save_transcription(turn, runtime.now()).await?,
-        };
     }
     Err(RecordError::Store(DatabaseError::new(
-        "the turn could be neither stored nor found",
+        "the call changed on every try to store the turn",
     )))
 }
 
-/// Lets other late turns of the same call go first, for up to a tenth of a second.
-async fn pause(runtime: &impl Runtime) {
-    let millis = runtime
-        .random()
-        .map_or(50, |bits| u64::from(bits[0]) * 100 / 255);
-    runtime.sleep(millis).await;
-}
-
-/// Finds a late turn's place among the turns of a settled call. `None` when another request
-/// changed them meanwhile.
-async fn fit<D: Database, R: Runtime>(
+/// Does what was planned. `None` when another request changed the call meanwhile.
+async fn execute<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
     turn: &NewTurn,
-    conversation_id: &str,
-) -> Result<Option<Recorded>, DatabaseError> {
-    let Some(case) = store.get_by_conversation_id(conversation_id, None).await? else {
-        return Ok(None);
+    anybody: bool,
+    plan: Plan<'_>,
+) -> Result<Option<Recorded>, RecordError> {
+    let now = runtime.now();
+    let saved = match plan {
+        Plan::Refuse(error) => return Err(error),
+        Plan::Repeat(saved) => return Ok(Some(Recorded::Repeat(saved))),
+        Plan::TakePlace {
+            places,
+            conversation_id,
+            transcript_revision,
+        } => {
+            let taken = store.take_place(turn, conversation_id, transcript_revision, &places);
+            return Ok(taken.await?.map(Recorded::Repeat));
+        }
+        Plan::Insert {
+            conversation_id,
+            transcript_revision,
+        } => {
+            store
+                .insert_late_turn(turn, conversation_id, transcript_revision, now)
+                .await?
+        }
+        Plan::Link(named) => {
+            let linked = store.link_and_save_transcription(turn, named, anybody, now);
+            let linked = linked.await?;
+            if linked.events_wait {
+                apply_waiting(store, runtime, named, WAITING_PER_REQUEST).await;
+            }
+            linked.saved
+        }
+        Plan::Append => store.save_and_mark_transcription(turn, now).await?,
     };
-    let said_at = turn.timestamp.as_millis();
-    // An equal turn may have taken its place since the database was asked for one.
-    let mut posted = case.turns.iter();
-    let equal = posted.find(|stored| {
-        let words = [Some(&stored.message), stored.original_text.as_ref()];
-        stored.origin != Origin::Transcript
-            && stored.speaker == turn.speaker
-            && stored.timestamp.time() == Some(turn.timestamp)
-            && words.contains(&Some(&turn.message))
-    });
-    if let Some(stored) = equal {
-        return Ok(Some(Recorded::Repeat(SavedTurn {
-            transcription_id: stored.id,
-            sequence_number: stored.sequence_number,
-        })));
-    }
-    let distance = |stored: &&StoredTurn| {
-        let time = stored.timestamp.time();
-        time.map_or(u64::MAX, |time| time.as_millis().abs_diff(said_at))
-    };
-    let waiting = case
-        .turns
-        .iter()
-        .filter(|stored| stored.origin == Origin::Transcript)
-        .filter(|stored| has_words(stored, turn.speaker, &turn.message))
-        .min_by_key(distance);
-    if let Some(place) = waiting {
-        let claimed = store.claim_transcript_turn(place.id, turn).await?;
-        return Ok(claimed.then_some(Recorded::Repeat(SavedTurn {
-            transcription_id: place.id,
-            sequence_number: place.sequence_number,
-        })));
-    }
-    let settled = Settled {
-        arrangement: Some(insert_by_time(
-            &case.turns,
-            turn.speaker,
-            &turn.message,
-            turn.timestamp,
-        )),
-        ..case.call.unchanged(conversation_id)
-    };
-    if !store.settle(&case, &settled, None, runtime.now()).await? {
-        return Ok(None);
-    }
-    let stored = store.why_unsaved(turn).await?;
-    Ok(stored.and_then(|stored| {
-        Some(Recorded::New(SavedTurn {
-            transcription_id: stored.transcription_id?,
-            sequence_number: stored.sequence_number?,
-        }))
-    }))
+    Ok(saved.map(Recorded::New))
 }
+
+#[cfg(test)]
+#[path = "record_turn_tests.rs"]
+mod tests;

@@ -2,11 +2,10 @@
 //!
 //! The rule, which `docs/architecture.md` repeats for its readers:
 //!
-//! 1. A stored turn and a reported one are the same when the speaker is the same and the texts
-//!    are, white space aside. Of several equal texts ("Yes." "Yes.") the pairs are chosen so
+//! 1. A stored turn and a reported one are the same when `same_turn::heard` says that the ledger has
+//!    heard it: same speaker, same words. Of several equal texts ("Yes." "Yes.") the pairs are chosen so
 //!    that their order is kept and their times lie closest together.
-//! 2. What is left pairs where the agent was interrupted: it was posted as it meant to speak and
-//!    reported as far as it came.
+//! 2. What is left pairs where the agent was interrupted (`Same::CutShort`).
 //! 3. Each reported turn takes its place in ElevenLabs' order, with ElevenLabs' text. A stored
 //!    one keeps its id and its time; a missing one is inserted at the conversation's start plus
 //!    its offset.
@@ -16,37 +15,11 @@
 
 use std::collections::HashMap;
 
+use super::same_turn::{Same, heard, words};
 use crate::elevenlabs::conversation::ReportedTurn;
 use crate::model::{
     Arrangement, InsertedTurn, Origin, RewrittenTurn, Speaker, StoredTurn, UtcTime,
 };
-
-/// The text without the white space that transcribers add or drop, and with U+0000 as
-/// [`ReportedTurn`] has it.
-#[must_use]
-pub fn normalized(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.replace('\0', "\u{fffd}")
-}
-
-/// Whether a posted text is what the agent meant to say when it was interrupted and is reported
-/// as far as it came. The reported text may end in a mark of the interruption.
-fn is_cut_form(posted: &str, reported: &ReportedTurn) -> bool {
-    if reported.speaker != Speaker::Agent {
-        return false;
-    }
-    let posted = normalized(posted);
-    let meant = reported.original_message.as_deref().map(normalized);
-    meant.is_some_and(|meant| meant == posted)
-        || (reported.interrupted && is_beginning(&normalized(&reported.message), &posted))
-}
-
-/// Whether a text is the beginning of a longer one, marks of an interruption at its end aside.
-#[must_use]
-fn is_beginning(cut: &str, whole: &str) -> bool {
-    let cut = cut.trim_end_matches(['.', '…', '-', '–', '—', ' ']);
-    !cut.is_empty() && whole.starts_with(cut)
-}
 
 /// What makes the stored turns equal to ElevenLabs' transcript of a conversation that began
 /// then. `stored` is in the order of its numbers. Applied twice, the second time changes nothing.
@@ -68,7 +41,9 @@ pub fn arrange(
             Some(reported) => {
                 partner.insert(reported, stored);
             }
-            None if stored.origin == Origin::Transcript => arrangement.removed.push(stored.id),
+            None if stored.origin == Origin::Transcript => {
+                arrangement.removed.push(stored.sequence_number);
+            }
             None => left.push(stored),
         }
     }
@@ -121,70 +96,11 @@ pub fn arrange(
     arrangement
 }
 
-/// How many places before the end a late turn may take; as many turns move, at four written rows
-/// each.
-const FARTHEST_BACK: usize = 50;
-/// How many turns that ElevenLabs does not have are put in their place; further ones go to the end.
-const MOST_IN_PLACE: usize = 100;
-
-/// Fits a turn that ElevenLabs does not have among the others, after the last one that is not
-/// later. Whoever may post turns chooses their time, and all that are later move, so there are
-/// bounds: beyond them it stands later than it should, and costs no more for it.
-#[must_use]
-pub fn insert_by_time(
-    stored: &[StoredTurn],
-    speaker: Speaker,
-    message: &str,
-    timestamp: UtcTime,
-) -> Arrangement {
-    let earlier = |turn: &StoredTurn| time(turn, timestamp) <= timestamp.as_millis();
-    let before = stored
-        .iter()
-        .rposition(earlier)
-        .map_or(0, |index| index + 1);
-    let unreported = |turn: &&StoredTurn| turn.origin == Origin::Unreported;
-    let back = if stored.iter().filter(unreported).count() < MOST_IN_PLACE {
-        FARTHEST_BACK
-    } else {
-        0
-    };
-    let before = before.max(stored.len().saturating_sub(back));
-    let mut arrangement = Arrangement::default();
-    for (place, turn) in (1..).zip(stored.iter().take(before)) {
-        keep(&mut arrangement, turn, place, &turn.message, turn.origin);
-    }
-    let place = i64::try_from(before).unwrap_or(i64::MAX).saturating_add(1);
-    for (place, turn) in (place + 1..).zip(stored.iter().skip(before)) {
-        keep(&mut arrangement, turn, place, &turn.message, turn.origin);
-    }
-    arrangement.inserted.push(InsertedTurn {
-        sequence_number: place,
-        speaker,
-        message: message.to_owned(),
-        original_text: None,
-        timestamp,
-        origin: Origin::Unreported,
-    });
-    arrangement
-}
-
 /// What the agent meant to say, for a turn that is inserted. Where it was interrupted and
 /// ElevenLabs does not tell, the text itself stands for that: it may be the beginning of more.
 fn meant(turn: &ReportedTurn) -> Option<String> {
     let interrupted = turn.interrupted.then(|| turn.message.clone());
     turn.original_message.clone().or(interrupted)
-}
-
-/// Whether a stored turn is the one that is posted with these words, white space aside.
-#[must_use]
-pub fn has_words(turn: &StoredTurn, speaker: Speaker, message: &str) -> bool {
-    let message = normalized(message);
-    let same = |text: &str| normalized(text) == message;
-    let cut = turn.original_text.as_ref() == Some(&turn.message);
-    turn.speaker == speaker
-        && (same(&turn.message)
-            || turn.original_text.as_deref().is_some_and(same)
-            || (cut && is_beginning(&normalized(&turn.message), &message)))
 }
 
 /// A stored turn at this place, with this text and origin.
@@ -196,11 +112,11 @@ fn keep(
     origin: Origin,
 ) {
     if turn.sequence_number != place {
-        arrangement.moved.push((turn.id, place));
+        arrangement.moved.push((turn.sequence_number, place));
     }
     if turn.message != message || turn.origin != origin {
         arrangement.rewritten.push(RewrittenTurn {
-            id: turn.id,
+            sequence_number: place,
             message: message.to_owned(),
             origin,
         });
@@ -220,7 +136,7 @@ fn is_arranged(stored: &[StoredTurn], reported: &[ReportedTurn]) -> bool {
         && reported.iter().all(|turn| {
             known
                 .next()
-                .is_some_and(|known| known.speaker == turn.speaker && known.message == turn.message)
+                .is_some_and(|known| heard(known, turn) == Same::Repeat)
         })
         && known.next().is_none()
 }
@@ -238,12 +154,12 @@ fn pair(
     let mut pairs = vec![None; stored.len()];
     let mut groups: HashMap<(Speaker, String), (Vec<Timed>, Vec<Timed>)> = HashMap::new();
     for (index, turn) in stored.iter().enumerate() {
-        let key = (turn.speaker, normalized(&turn.message));
+        let key = (turn.speaker, words(&turn.message));
         let timed = (index, time(turn, started_at));
         groups.entry(key).or_default().0.push(timed);
     }
     for (index, turn) in reported.iter().enumerate() {
-        let key = (turn.speaker, normalized(&turn.message));
+        let key = (turn.speaker, words(&turn.message));
         if let Some((_, timed)) = groups.get_mut(&key) {
             timed.push((index, started_at.as_millis().saturating_add(turn.offset_ms)));
         }
@@ -323,9 +239,10 @@ fn pair_interrupted(
             !**taken && (turn.interrupted || turn.original_message.is_some())
         });
     for ((index, turn), _) in cut {
-        let found = stored.iter().zip(pairs.iter_mut()).find(|(stored, pair)| {
-            pair.is_none() && stored.speaker == turn.speaker && is_cut_form(&stored.message, turn)
-        });
+        let found = stored
+            .iter()
+            .zip(pairs.iter_mut())
+            .find(|(stored, pair)| pair.is_none() && heard(stored, turn) == Same::CutShort);
         if let Some((_, pair)) = found {
             *pair = Some(index);
         }

@@ -68,8 +68,8 @@ pub struct InsertedTurn {
 /// A stored turn that ElevenLabs has in other words or that turned out to be missing there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RewrittenTurn {
-    /// Its number in the whole ledger.
-    pub id: i64,
+    /// Its place, after the moves.
+    pub sequence_number: i64,
     /// Its text from now on.
     pub message: String,
     /// Its origin from now on.
@@ -77,13 +77,16 @@ pub struct RewrittenTurn {
 }
 
 /// What has to change in the stored turns. Nothing, when they are as they should be.
+///
+/// Turns are named by their places, because that is what the table is ordered by. The places are
+/// right while the call is as it was read: the first statement of a settlement makes sure of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Arrangement {
-    /// Stored turns that move: id and new place.
+    /// Stored turns that move: old and new place.
     pub moved: Vec<(i64, i64)>,
     /// Stored turns with another text or origin.
     pub rewritten: Vec<RewrittenTurn>,
-    /// Turns of an earlier version of ElevenLabs' transcript that nobody posted.
+    /// The old places of turns of an earlier version of ElevenLabs' transcript that nobody posted.
     pub removed: Vec<i64>,
     /// Turns that are missing.
     pub inserted: Vec<InsertedTurn>,

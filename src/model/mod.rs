@@ -18,4 +18,4 @@ pub use call_sid::CallSid;
 pub use driver::{Driver, DriverId, DriverIdError, Violation};
 pub use phone::{PhoneNumber, PhoneNumberError};
 pub use time::{ExactTime, StoredTime, TimeError, UtcTime};
-pub use turn::{NewTurn, Speaker, Turn};
+pub use turn::{NewTurn, Speaker, TURNS_PER_CALL, Turn, nth_turn, transcription_id};

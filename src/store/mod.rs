@@ -4,6 +4,7 @@
 //! and counts what the database was asked. That is only sound because each statement here is
 //! written so that repeating it after a lost answer changes nothing more.
 
+mod arranging;
 pub mod calls;
 pub mod d1;
 mod database;

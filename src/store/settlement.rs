@@ -1,11 +1,10 @@
 //! Settling a call: what is on record of it, and the one transaction that changes it.
 
+use super::arranging::{Ids, turn_statements};
+use super::turns::passed_by_retention;
 use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
-use crate::model::{Arrangement, CallSid, CallStatus, StoredTime, StoredTurn, UtcTime};
+use crate::model::{Arrangement, CallSid, CallStatus, Origin, StoredTime, StoredTurn, UtcTime};
 use crate::platform::Runtime;
-
-/// About how long the JSON text of one parameter gets, in bytes.
-const CHUNK: usize = 500_000;
 
 /// A call with its turns, as settling reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +40,8 @@ pub struct CaseCall {
     pub telephony_call_sid: Option<String>,
     /// How often ElevenLabs' transcript was written.
     pub transcript_revision: i64,
+    /// How many turns were removed; with those that are there, all that it ever had.
+    pub turns_removed: i64,
 }
 
 /// What a call becomes. Fields of [`CaseCall`] that are not here stay.
@@ -81,7 +82,7 @@ impl CaseCall {
 /// The call of a conversation, or else of a name, with its turns.
 pub const CASE_CALL: &str = "SELECT c.id, c.call_sid, c.conversation_id, c.status, c.failure_reason, \
        c.call_start_time, c.call_end_time, c.summary, c.telephony_call_sid, c.transcript_revision, \
-       c.conversation_claimed AS claimed \
+       c.turns_removed, c.conversation_claimed AS claimed \
      FROM calls c WHERE c.conversation_id = ?1 OR c.call_sid = ?2 \
      ORDER BY c.conversation_id IS ?1 DESC LIMIT 1";
 /// The turns of a conversation in order.
@@ -103,6 +104,7 @@ impl FromRow for CaseCall {
             summary: row.optional_text("summary")?,
             telephony_call_sid: row.optional_text("telephony_call_sid")?,
             transcript_revision: row.integer("transcript_revision")?,
+            turns_removed: row.integer("turns_removed")?,
         })
     }
 }
@@ -161,10 +163,11 @@ impl<D: Database, R: Runtime> Store<D, R> {
     ) -> Result<bool, DatabaseError> {
         let call = &case.call;
         let gate = -(call.transcript_revision + 1);
-        let turns = i64::try_from(case.turns.len()).unwrap_or(i64::MAX);
-        let mut statements = vec![open_statement(call, settled, turns, gate, event_id, now)];
+        let ids = Ids::of(case, settled)?;
+        let mut statements = vec![open_statement(case, settled, &ids, gate, event_id, now)];
         if let Some(arrangement) = &settled.arrangement {
-            statements.extend(turn_statements(call.id, gate, settled, arrangement, now)?);
+            let arranged = turn_statements(call.id, gate, settled, arrangement, &ids, now)?;
+            statements.extend(arranged);
         }
         if let Some(event_id) = event_id {
             statements.push(
@@ -193,27 +196,41 @@ impl<D: Database, R: Runtime> Store<D, R> {
     }
 }
 
-/// The first statement of settling: it changes the call if that is still what was judged.
+/// The first statement of settling: it changes the call if that and its turns are still what was
+/// judged. A call that retention has passed is marked when its turns change, so that their texts are
+/// cleared when their time has come.
 fn open_statement(
-    call: &CaseCall,
+    case: &Case,
     settled: &Settled,
-    turns: i64,
+    ids: &Ids,
     gate: i64,
     event_id: Option<i64>,
     now: UtcTime,
 ) -> Statement {
+    let call = &case.call;
     // Setting the column costs its index even where the value stays.
     let unlinked = call.conversation_id.is_none();
     let link = unlinked.then_some("conversation_id = ?12, ");
     let link = link.unwrap_or_default();
+    let changed = settled.arrangement.as_ref();
+    let arranged = changed.is_some_and(|arrangement| !arrangement.is_empty());
+    let due = arranged.then_some(concat!(
+        "turns_due_at = CASE WHEN id <= ",
+        passed_by_retention!(),
+        " THEN COALESCE(turns_due_at, ?8) ELSE turns_due_at END, "
+    ));
+    let due = due.unwrap_or_default();
     let sql = format!(
-        "UPDATE calls SET {link}conversation_claimed = 0, transcript_revision = ?2, status = ?3, failure_reason = ?4, \
-           call_end_time = ?5, summary = ?6, telephony_call_sid = ?7, updated_at = ?8, asked_at = ?8 \
+        "UPDATE calls SET {link}{due}conversation_claimed = 0, transcript_revision = ?2, status = ?3, failure_reason = ?4, \
+           call_end_time = ?5, summary = ?6, telephony_call_sid = ?7, updated_at = ?8, asked_at = ?8, turns_removed = ?16 \
          WHERE id = ?1 AND transcript_revision = ?9 AND status = ?10 AND failure_reason IS ?11 \
            AND conversation_id IS ?13 \
            AND (SELECT COUNT(*) FROM call_transcriptions t WHERE t.conversation_id = ?12) = ?14 \
+           AND (SELECT COUNT(*) FROM call_transcriptions t \
+                WHERE t.conversation_id = ?12 AND t.origin = 'transcript') = ?17 \
            AND (?15 IS NULL OR (SELECT outcome FROM elevenlabs_events WHERE id = ?15) = 'kept')"
     );
+    let unposted = |turn: &&StoredTurn| turn.origin == Origin::Transcript;
     Statement::new(sql)
         .bind(call.id)
         .bind(gate)
@@ -228,99 +245,13 @@ fn open_statement(
         .bind(call.failure_reason.as_deref())
         .bind(settled.conversation_id.as_str())
         .bind(call.conversation_id.as_deref())
-        .bind(turns)
+        .bind(count(case.turns.len()))
         .bind(event_id)
+        .bind(ids.removed_after)
+        .bind(count(case.turns.iter().filter(unposted).count()))
 }
 
-/// The statements that move, rewrite and insert turns.
-fn turn_statements(
-    call_id: i64,
-    gate: i64,
-    settled: &Settled,
-    arrangement: &Arrangement,
-    now: UtcTime,
-) -> Result<Vec<Statement>, DatabaseError> {
-    let mut statements = Vec::new();
-    let gated = |sql: &'static str, list: Option<String>| {
-        let statement = Statement::new(sql).bind(call_id).bind(gate);
-        match list {
-            Some(list) => statement.bind(list),
-            None => statement,
-        }
-    };
-    for list in chunks(&arrangement.removed)? {
-        statements.push(gated(
-            "DELETE FROM call_transcriptions WHERE id IN (SELECT value FROM json_each(?3)) \
-               AND origin = 'transcript' \
-               AND (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
-            Some(list),
-        ));
-    }
-    // The places of a conversation are unique at every moment, so what moves first steps aside,
-    // to the negative of its new place.
-    for list in chunks(&arrangement.moved)? {
-        statements.push(gated(
-            "UPDATE call_transcriptions SET sequence_number = -j.place \
-             FROM (SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS place \
-                   FROM json_each(?3)) j \
-             WHERE call_transcriptions.id = j.id \
-               AND (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
-            Some(list),
-        ));
-    }
-    if !arrangement.moved.is_empty() {
-        let back = gated(
-            "UPDATE call_transcriptions SET sequence_number = -sequence_number \
-             WHERE conversation_id = ?3 AND sequence_number < 0 \
-               AND (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
-            Some(settled.conversation_id.clone()),
-        );
-        statements.push(back);
-    }
-    for list in chunks(&arrangement.rewritten)? {
-        statements.push(gated(
-            "UPDATE call_transcriptions SET message_text = j.message, origin = j.origin, \
-               original_text = CASE WHEN message_text = j.message THEN original_text \
-                 ELSE COALESCE(original_text, message_text) END \
-             FROM (SELECT json_extract(value, '$.id') AS id, json_extract(value, '$.message') AS message, \
-                          json_extract(value, '$.origin') AS origin FROM json_each(?3)) j \
-             WHERE call_transcriptions.id = j.id \
-               AND (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
-            Some(list),
-        ));
-    }
-    for list in chunks(&arrangement.inserted)? {
-        let insert = gated(
-            "INSERT INTO call_transcriptions (conversation_id, speaker_type, message_text, \
-               original_text, timestamp, sequence_number, created_at, origin) \
-             SELECT ?4, json_extract(value, '$.speaker'), json_extract(value, '$.message'), \
-               json_extract(value, '$.original_text'), json_extract(value, '$.timestamp'), \
-               json_extract(value, '$.sequence_number'), ?5, json_extract(value, '$.origin') \
-             FROM json_each(?3) WHERE (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
-            Some(list),
-        );
-        let insert = insert.bind(settled.conversation_id.as_str()).bind(now);
-        statements.push(insert);
-    }
-    Ok(statements)
-}
-
-/// The items as JSON arrays of about [`CHUNK`] bytes each.
-fn chunks<T: serde::Serialize>(items: &[T]) -> Result<Vec<String>, DatabaseError> {
-    let mut chunks: Vec<String> = Vec::new();
-    for item in items {
-        let text = serde_json::to_string(item)
-            .map_err(|error| DatabaseError::new(format!("turns as JSON: {error}")))?;
-        match chunks.last_mut() {
-            Some(chunk) if chunk.len() + text.len() < CHUNK => {
-                chunk.push(',');
-                chunk.push_str(&text);
-            }
-            _ => chunks.push(format!("[{text}")),
-        }
-    }
-    for chunk in &mut chunks {
-        chunk.push(']');
-    }
-    Ok(chunks)
+/// A number of rows as SQL has it.
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }

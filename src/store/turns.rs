@@ -1,7 +1,7 @@
 //! Spoken turns.
 
 use super::events::any_waiting;
-use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
+use super::{Database, DatabaseError, FromRow, NO_RESULT, Row, Statement, Store};
 use crate::model::{CallSid, NewTurn, Origin, Speaker, StoredTurn, UtcTime};
 use crate::platform::Runtime;
 
@@ -14,21 +14,17 @@ pub struct SavedTurn {
     pub sequence_number: i64,
 }
 
-/// Why [`Store::save_transcription`] stored nothing.
+/// What is on record of the call of a turn that [`Store::save_transcription`] did not store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unsaved {
-    /// The call's conversation on record.
+pub struct CallOfTurn {
+    /// The call's conversation.
     pub conversation_id: Option<String>,
-    /// The equal turn that is stored already.
-    pub transcription_id: Option<i64>,
-    /// That turn's place.
-    pub sequence_number: Option<i64>,
-    /// The call that has the conversation which the turn named.
+    /// The call that has the conversation which the turn names.
     pub owner: Option<CallSid>,
-    /// Where the equal turn comes from.
-    pub origin: Option<Origin>,
-    /// How often ElevenLabs' transcript was written; above 0 a turn is fitted into it.
+    /// How often ElevenLabs' transcript was written; above 0 a late turn takes a place in it.
     pub transcript_revision: i64,
+    /// The stored turns that may be the same one, in the order of their places.
+    pub turns: Vec<StoredTurn>,
 }
 
 /// What linking a call by one of its turns did.
@@ -40,34 +36,161 @@ pub struct Linked {
     pub events_wait: bool,
 }
 
+/// Whether the stored turn `t` is a repeat of the posted one: speaker `?2`, text `?3`, time `?4`.
+/// `ledger::same_turn::compare` says the same as `Same::Repeat`, and a property test compares them.
+macro_rules! same_turn {
+    () => {
+        "t.timestamp = ?4 AND t.speaker_type = ?2 AND (t.message_text = '' \
+         OR (t.origin <> 'transcript' AND ?3 IN (t.message_text, t.original_text)))"
+    };
+}
+
+/// The id before the first one of the call `c`, as `model::transcription_id` has it.
+macro_rules! ids_of_call {
+    () => {
+        "1099511627776 + c.id * 4194304"
+    };
+}
+
+/// The greatest place in the conversation of the call `c`, 0 for none. One entry of the key.
+macro_rules! last_place {
+    () => {
+        "COALESCE((SELECT MAX(t.sequence_number) FROM call_transcriptions t \
+                   WHERE t.conversation_id = c.conversation_id), 0)"
+    };
+}
+
+/// The greatest id of a call whose turns retention has passed; NULL for none.
+macro_rules! passed_by_retention {
+    () => {
+        "(SELECT cleared_to_id FROM retention_progress WHERE table_name = 'turns_of_calls')"
+    };
+}
+pub(super) use passed_by_retention;
+
+/// The clause by which the statements below know a repeat.
+pub const SAME_TURN: &str = same_turn!();
+
 /// The turn in one statement: it finds the call and its conversation, refuses a repeat, and
 /// takes the next number, all inside one transaction because it is one statement.
 ///
-/// A repeat is the same conversation, speaker, time and text; a text that was cleared because
-/// of its age counts as the same. Once ElevenLabs' transcript is stored the statement does
-/// nothing: such a turn is fitted into it. Looking for it reads the turns of
-/// this one conversation; an index for it would cost a third written row on every turn, and a
-/// written row costs as much as a thousand read ones.
-pub const SAVE_TRANSCRIPTION: &str = "INSERT INTO call_transcriptions \
-       (conversation_id, speaker_type, message_text, timestamp, sequence_number, created_at) \
-     SELECT c.conversation_id, ?2, ?3, ?4, \
-       1 + COALESCE((SELECT MAX(t.sequence_number) FROM call_transcriptions t \
-                     WHERE t.conversation_id = c.conversation_id), 0), ?5 \
-     FROM calls c \
+/// - Once ElevenLabs' transcript is stored the statement does nothing: a late turn takes its place
+///   by [`Store::take_place`] or [`Store::insert_late_turn`].
+/// - It does nothing either for a call that retention has passed, unless `?7` says so: the call
+///   has to be marked too, or the text would never be cleared.
+/// - The id is that of `model::transcription_id`: the call's turns that were removed and those that
+///   are there are all that it ever had, and this is the next one.
+/// - Looking for a repeat reads the turns of this one conversation. An index for it would cost a
+///   second written row on every turn, and a written row costs as much as a thousand read ones.
+pub const SAVE_TRANSCRIPTION: &str = concat!(
+    "INSERT INTO call_transcriptions \
+       (id, conversation_id, speaker_type, message_text, timestamp, sequence_number, created_at) \
+     SELECT ",
+    ids_of_call!(),
+    " + c.turns_removed + 1 + ",
+    last_place!(),
+    ", c.conversation_id, ?2, ?3, ?4, 1 + ",
+    last_place!(),
+    ", ?5 FROM calls c \
      WHERE c.call_sid = ?1 AND c.conversation_id IS NOT NULL AND c.transcript_revision = 0 \
        AND (?6 IS NULL OR c.conversation_id = ?6) \
+       AND (?7 OR c.id > COALESCE(",
+    passed_by_retention!(),
+    ", 0)) \
        AND NOT EXISTS (SELECT 1 FROM call_transcriptions t \
-                       WHERE t.conversation_id = c.conversation_id AND t.timestamp = ?4 \
-                         AND t.speaker_type = ?2 AND t.message_text IN (?3, '')) \
-     RETURNING id AS transcription_id, sequence_number";
+                       WHERE t.conversation_id = c.conversation_id AND ",
+    same_turn!(),
+    ") RETURNING id AS transcription_id, sequence_number"
+);
 
-const WHY_UNSAVED: &str = "SELECT c.conversation_id, c.transcript_revision, \
-       t.id AS transcription_id, t.sequence_number, t.origin, \
-       (SELECT o.call_sid FROM calls o WHERE o.conversation_id = ?5) AS owner \
-     FROM calls c LEFT JOIN call_transcriptions t \
-       ON t.conversation_id = c.conversation_id AND t.timestamp = ?4 \
-      AND t.speaker_type = ?2 AND (t.message_text IN (?3, '') OR t.original_text = ?3) \
-     WHERE c.call_sid = ?1 ORDER BY t.origin = 'transcript', t.sequence_number LIMIT 1";
+/// A call that gets a text after retention has passed it is marked, so that the text is cleared when
+/// its time has come.
+const MARK_FOR_RETENTION: &str = concat!(
+    "UPDATE calls SET turns_due_at = ?2 WHERE call_sid = ?1 AND turns_due_at IS NULL AND id <= ",
+    passed_by_retention!()
+);
+
+/// The call of a turn (`?1`), and whose the conversation is that the turn names (`?2`).
+const CALL_OF_TURN: &str = "SELECT c.conversation_id, c.transcript_revision, \
+       (SELECT o.call_sid FROM calls o WHERE o.conversation_id = ?2) AS owner \
+     FROM calls c WHERE c.call_sid = ?1";
+
+/// The turns of that call that may be the posted one: repeats of it, and what its speaker says in
+/// ElevenLabs' transcript that nobody has posted yet.
+const LIKE_TURNS: &str = concat!(
+    "SELECT t.id, t.sequence_number, t.speaker_type AS speaker, t.message_text AS message, \
+       t.original_text, t.timestamp, t.origin \
+     FROM calls c JOIN call_transcriptions t ON t.conversation_id = c.conversation_id \
+     WHERE c.call_sid = ?1 AND ((",
+    same_turn!(),
+    ") OR (t.origin = 'transcript' AND t.speaker_type = ?2)) ORDER BY t.sequence_number"
+);
+
+/// The first of some turns (`?1`, their ids) that still stands only in ElevenLabs' transcript becomes
+/// the posted one.
+const TAKE_PLACE: &str = concat!(
+    "UPDATE call_transcriptions SET origin = 'posted', timestamp = ?4, \
+       original_text = CASE WHEN message_text = ?3 THEN original_text ELSE ?3 END \
+     WHERE conversation_id = ?5 AND sequence_number = \
+         (SELECT t.sequence_number FROM call_transcriptions t JOIN json_each(?1) j ON j.value = t.id \
+          WHERE t.conversation_id = ?5 AND t.origin = 'transcript' AND t.speaker_type = ?2 \
+          ORDER BY j.key LIMIT 1) \
+       AND (SELECT transcript_revision FROM calls WHERE conversation_id = ?5) = ?6 \
+       AND NOT EXISTS (SELECT 1 FROM call_transcriptions t WHERE t.conversation_id = ?5 AND ",
+    same_turn!(),
+    ") RETURNING id AS transcription_id, sequence_number"
+);
+
+/// Whether a late turn may be inserted: the transcript (`?6`) of its call's conversation (`?5`) is the
+/// one that was read, and nobody has stored the turn meanwhile.
+macro_rules! may_insert {
+    () => {
+        concat!(
+            "EXISTS (SELECT 1 FROM calls o WHERE o.call_sid = ?1 AND o.conversation_id = ?5 \
+                     AND o.transcript_revision = ?6) \
+             AND NOT EXISTS (SELECT 1 FROM call_transcriptions t WHERE t.conversation_id = ?5 AND ",
+            same_turn!(),
+            ")"
+        )
+    };
+}
+
+/// Makes room for a late turn: what comes after it in time steps aside, to the negative of its new
+/// place, because places are unique at every moment. Whoever may post turns chooses their time, and
+/// each turn that moves is two written rows. So a turn goes back by 50 places at most, and to the end
+/// once the conversation has 100 turns that ElevenLabs does not have.
+const MAKE_ROOM: &str = concat!(
+    "UPDATE call_transcriptions SET sequence_number = -1 - sequence_number \
+     WHERE conversation_id = ?5 AND sequence_number > \
+         (SELECT MAX(COALESCE(MAX(CASE WHEN t.timestamp <= ?4 THEN t.sequence_number END), 0), \
+                     COUNT(*) - CASE WHEN SUM(t.origin = 'unreported') < 100 THEN 50 ELSE 0 END) \
+          FROM call_transcriptions t WHERE t.conversation_id = ?5) \
+       AND ",
+    may_insert!()
+);
+
+/// The late turn itself, at the first place that is free now. Its id is that of the call's next turn.
+/// The greatest id counts as well, for a call that an older version has settled since migration 0010:
+/// that version removes turns without counting them.
+const INSERT_LATE_TURN: &str = concat!(
+    "INSERT INTO call_transcriptions (id, conversation_id, speaker_type, message_text, timestamp, \
+       sequence_number, created_at, origin) \
+     SELECT 1 + MAX(",
+    ids_of_call!(),
+    " + c.turns_removed + (SELECT COUNT(*) FROM call_transcriptions t WHERE t.conversation_id = ?5), \
+         COALESCE((SELECT MAX(t.id) FROM call_transcriptions t \
+                   WHERE t.conversation_id = ?5 AND t.id < 4194304 + ",
+    ids_of_call!(),
+    "), 0)), ?5, ?2, ?3, ?4, 1 + MAX(0, ",
+    last_place!(),
+    "), ?7, 'unreported' FROM calls c WHERE c.call_sid = ?1 AND ",
+    may_insert!(),
+    " RETURNING id AS transcription_id, sequence_number"
+);
+
+/// What stepped aside takes its new place.
+pub(super) const STEP_BACK: &str = "UPDATE call_transcriptions SET sequence_number = -sequence_number \
+     WHERE conversation_id = ?1 AND sequence_number < 0";
 
 /// A call takes the conversation that one of its turns names, unless it has one or another call
 /// has that one.
@@ -98,24 +221,20 @@ impl FromRow for StoredTurn {
     }
 }
 
-impl FromRow for Unsaved {
+impl FromRow for CallOfTurn {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             conversation_id: row.optional_text("conversation_id")?,
-            transcription_id: row.optional_integer("transcription_id")?,
-            sequence_number: row.optional_integer("sequence_number")?,
             owner: row.optional_text("owner")?.map(CallSid::from_text),
-            origin: row
-                .optional_text("origin")?
-                .and_then(|word| Origin::parse(&word)),
             transcript_revision: row.integer("transcript_revision")?,
+            turns: Vec::new(),
         })
     }
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// Stores one turn under the next number, or nothing when it is a repeat or the call has no
-    /// such conversation. One round trip, two written rows.
+    /// Stores one turn under the next number, or nothing when it is a repeat or the call takes no
+    /// turn that way. One round trip, one written row.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -125,9 +244,26 @@ impl<D: Database, R: Runtime> Store<D, R> {
         now: UtcTime,
     ) -> Result<Option<SavedTurn>, DatabaseError> {
         let result = self
-            .run_one("save_transcription", save_statement(turn, now))
+            .run_one("save_transcription", save_statement(turn, false, now))
             .await?;
         Ok(result.rows()?.pop())
+    }
+
+    /// The same for a call that retention may have passed. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn save_and_mark_transcription(
+        &self,
+        turn: &NewTurn,
+        now: UtcTime,
+    ) -> Result<Option<SavedTurn>, DatabaseError> {
+        let statements = [mark_statement(turn, now), save_statement(turn, true, now)];
+        let results = self.run("save_and_mark_transcription", &statements).await?;
+        match results.as_slice() {
+            [_, saved] => Ok(saved.rows()?.pop()),
+            _ => Err(DatabaseError::new(NO_RESULT)),
+        }
     }
 
     /// Links the call to this conversation where it has none, and stores the turn, both or
@@ -147,15 +283,15 @@ impl<D: Database, R: Runtime> Store<D, R> {
             .bind(conversation_id)
             .bind(now)
             .bind(i64::from(claimed));
-        let save = save_statement(turn, now);
+        let (mark, save) = (mark_statement(turn, now), save_statement(turn, true, now));
         let results = self
             .run(
                 "link_and_save_transcription",
-                &[link, save, any_waiting(conversation_id)],
+                &[link, mark, save, any_waiting(conversation_id)],
             )
             .await?;
-        let [_, saved, waiting] = results.as_slice() else {
-            return Err(DatabaseError::new("the database answered without a result"));
+        let [_, _, saved, waiting] = results.as_slice() else {
+            return Err(DatabaseError::new(NO_RESULT));
         };
         Ok(Linked {
             saved: saved.rows()?.pop(),
@@ -163,51 +299,99 @@ impl<D: Database, R: Runtime> Store<D, R> {
         })
     }
 
-    /// Lets a posted turn take the place of one that so far stands only in ElevenLabs'
-    /// transcript. Says `false` when another post took it first. One round trip.
+    /// Lets a posted turn take the place of the first of these turns that so far stands only in
+    /// ElevenLabs' transcript. `None`, and nothing changed, when none of them does any more, the
+    /// turn is stored meanwhile, or the transcript is another one. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
-    pub async fn claim_transcript_turn(
+    pub async fn take_place(
         &self,
-        id: i64,
         turn: &NewTurn,
-    ) -> Result<bool, DatabaseError> {
-        let update = Statement::new(
-            "UPDATE call_transcriptions SET origin = 'posted', timestamp = ?2, \
-               original_text = CASE WHEN message_text = ?3 THEN original_text ELSE ?3 END \
-             WHERE id = ?1 AND origin = 'transcript' RETURNING id",
-        )
-        .bind(id)
-        .bind(turn.timestamp)
-        .bind(turn.message.as_str());
-        Ok(self
-            .run_one("claim_transcript_turn", update)
-            .await?
-            .has_rows())
+        conversation_id: &str,
+        transcript_revision: i64,
+        places: &[i64],
+    ) -> Result<Option<SavedTurn>, DatabaseError> {
+        let places = serde_json::to_string(places)
+            .map_err(|error| DatabaseError::new(format!("places as JSON: {error}")))?;
+        let update = bind_turn(Statement::new(TAKE_PLACE).bind(places), turn)
+            .bind(conversation_id)
+            .bind(transcript_revision);
+        Ok(self.run_one("take_place", update).await?.rows()?.pop())
     }
 
-    /// What stood in the way of a turn; `None` when the call is not on record. One round trip.
+    /// Inserts a turn that ElevenLabs does not have into a stored transcript, after the last turn
+    /// that is not later. `None`, and nothing changed, when the turn is stored meanwhile or the
+    /// transcript is another one. Any number of late turns may be inserted at once: each takes its
+    /// place among what it finds. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
-    pub async fn why_unsaved(&self, turn: &NewTurn) -> Result<Option<Unsaved>, DatabaseError> {
-        let select = Statement::new(WHY_UNSAVED)
+    pub async fn insert_late_turn(
+        &self,
+        turn: &NewTurn,
+        conversation_id: &str,
+        transcript_revision: i64,
+        now: UtcTime,
+    ) -> Result<Option<SavedTurn>, DatabaseError> {
+        let about = |sql: &'static str| {
+            bind_turn(Statement::new(sql).bind(turn.call_sid.as_str()), turn)
+                .bind(conversation_id)
+                .bind(transcript_revision)
+        };
+        let statements = [
+            mark_statement(turn, now),
+            about(MAKE_ROOM),
+            about(INSERT_LATE_TURN).bind(now),
+            Statement::new(STEP_BACK).bind(conversation_id),
+        ];
+        match self.run("insert_late_turn", &statements).await?.as_slice() {
+            [_, _, saved, _] => Ok(saved.rows()?.pop()),
+            _ => Err(DatabaseError::new(NO_RESULT)),
+        }
+    }
+
+    /// What is on record of a turn's call and of turns like it; `None` when the call is not on
+    /// record. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] after the retries.
+    pub async fn call_of_turn(&self, turn: &NewTurn) -> Result<Option<CallOfTurn>, DatabaseError> {
+        let call = Statement::new(CALL_OF_TURN)
             .bind(turn.call_sid.as_str())
-            .bind(turn.speaker.as_str())
-            .bind(turn.message.as_str())
-            .bind(turn.timestamp)
             .bind(turn.conversation_id.as_deref());
-        Ok(self.run_one("why_unsaved", select).await?.rows()?.pop())
+        let turns = bind_turn(
+            Statement::new(LIKE_TURNS).bind(turn.call_sid.as_str()),
+            turn,
+        );
+        let results = self.run("call_of_turn", &[call, turns]).await?;
+        let [call, turns] = results.as_slice() else {
+            return Err(DatabaseError::new(NO_RESULT));
+        };
+        let call: Option<CallOfTurn> = call.rows()?.pop();
+        let turns = turns.rows()?;
+        Ok(call.map(|call| CallOfTurn { turns, ..call }))
     }
 }
 
-fn save_statement(turn: &NewTurn, now: UtcTime) -> Statement {
-    Statement::new(SAVE_TRANSCRIPTION)
-        .bind(turn.call_sid.as_str())
+/// Binds what [`SAME_TURN`] compares: speaker `?2`, text `?3`, time `?4`.
+fn bind_turn(statement: Statement, turn: &NewTurn) -> Statement {
+    statement
         .bind(turn.speaker.as_str())
         .bind(turn.message.as_str())
         .bind(turn.timestamp)
+}
+
+fn save_statement(turn: &NewTurn, passed_too: bool, now: UtcTime) -> Statement {
+    let statement = Statement::new(SAVE_TRANSCRIPTION).bind(turn.call_sid.as_str());
+    bind_turn(statement, turn)
         .bind(now)
         .bind(turn.conversation_id.as_deref())
+        .bind(i64::from(passed_too))
+}
+
+fn mark_statement(turn: &NewTurn, now: UtcTime) -> Statement {
+    Statement::new(MARK_FOR_RETENTION)
+        .bind(turn.call_sid.as_str())
+        .bind(now)
 }

@@ -65,7 +65,7 @@ async fn the_line_of_a_request_names_the_operation_that_failed() {
     let faults = [Well, Refused(PERMANENT)];
     assert_eq!(
         operation_of(&world, &faults, TURN, &unknown).await,
-        "why_unsaved"
+        "call_of_turn"
     );
 }
 

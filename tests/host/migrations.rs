@@ -23,6 +23,7 @@ ccdb2eada19893b775037d81462e3fcefb04e737ab1e4af43caae81ded20d685  0005_add_dial_
 dec5e4189a94148aaaa29b347f2559b90b1510b69a1bfcdc896e1612a6267590  0007_add_reading_indexes.sql
 d5c5fb6f53a9f701e147417581f14ca14f0f6b0298a68a6df05c229a7a1d7c1a  0008_add_retention_progress.sql
 9633d96d9a02b734477aed490f3d77a36560347a4a0d2e0944868d5814cb31b6  0009_add_conversation_claimed.sql
+4604f46d50f3a1201267fac3e459174ed391c5a00b9a4ad2b63537f83f3ce9e9  0010_write_one_row_a_turn.sql
 ";
 
 /// An empty database that keeps foreign keys, as D1 does.
@@ -84,7 +85,7 @@ pub fn texts(connection: &Connection, sql: &str) -> Vec<String> {
 
 /// Every table and index with its SQL, without what a rename or an added column leaves different:
 /// quotes and white space.
-fn schema(connection: &Connection) -> Vec<String> {
+pub fn schema(connection: &Connection) -> Vec<String> {
     let sql = "SELECT type || ' ' || name || ': ' || sql FROM sqlite_schema \
         WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' AND name <> 'd1_migrations' ORDER BY type, name";
     let bare = |sql: String| {

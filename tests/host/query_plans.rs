@@ -56,7 +56,7 @@ async fn no_statement_of_a_calls_life_walks_a_table() {
 }
 
 #[tokio::test]
-async fn a_turn_is_stored_by_three_searches() {
+async fn a_turn_is_stored_by_searches_of_one_call() {
     let world = world_with_a_life().await;
     let turn = Statement::new(SAVE_TRANSCRIPTION)
         .bind(sid(7))
@@ -64,17 +64,18 @@ async fn a_turn_is_stored_by_three_searches() {
         .bind("Hi")
         .bind("")
         .bind("")
-        .bind(None::<&str>);
+        .bind(None::<&str>)
+        .bind(0);
     let plan = world.database.plan_of(&turn);
     let searches = |table: &str| plan.iter().filter(|line| line.starts_with(table)).count();
     assert_eq!(searches("SEARCH c USING INDEX"), 1, "{plan:#?}");
-    assert_eq!(searches("SEARCH t USING"), 2, "{plan:#?}");
-    let by_conversation = "INDEX sqlite_autoindex_call_transcriptions_1 (conversation_id=?)";
+    // The last place, twice as it is said twice, and the turns of this conversation.
+    let by_conversation = "SEARCH t USING PRIMARY KEY (conversation_id=?)";
+    assert_eq!(searches(by_conversation), 3, "{plan:#?}");
+    assert_eq!(searches("SEARCH t"), 3, "{plan:#?}");
     assert_eq!(
-        plan.iter()
-            .filter(|line| line.contains(by_conversation))
-            .count(),
-        2,
+        searches("SEARCH retention_progress USING PRIMARY KEY"),
+        1,
         "{plan:#?}"
     );
     assert!(
@@ -146,7 +147,7 @@ async fn a_call_to_settle_is_found_by_its_conversation_or_its_name() {
     let turns = world
         .database
         .plan_of(&Statement::new(CASE_TURNS).bind("conv_7"));
-    let search = "SEARCH call_transcriptions USING INDEX sqlite_autoindex_call_transcriptions_1 (conversation_id=?)";
+    let search = "SEARCH call_transcriptions USING PRIMARY KEY (conversation_id=?)";
     assert_eq!(turns, [search]);
 }
 

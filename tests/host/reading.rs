@@ -1,5 +1,6 @@
 //! Reading one call and its transcription.
 
+use call_ledger::model::transcription_id;
 use serde_json::{Value, json};
 
 use crate::support::events::{at, conversation, empty_world, transcription, world_with_calls};
@@ -66,7 +67,7 @@ async fn a_transcription_is_read_in_order() {
     let path = format!("/calls/{}/transcription", sid(7));
     let reply = world.get(&path).await;
     let turn = |number: i64, second: i64, speaker: &str, message: &str| {
-        json!({ "transcription_id": number, "sequence_number": number, "speaker": speaker,
+        json!({ "transcription_id": transcription_id(1, number), "sequence_number": number, "speaker": speaker,
                 "message": message, "timestamp": at(second) })
     };
     let expected = json!({

@@ -7,7 +7,7 @@ use crate::reconciling_bounds::{ALLOWED, add_calls};
 use crate::support::events::{
     Books, DAY, STARTED, conversation, empty_world, failure, transcription, world_with_calls,
 };
-use crate::support::world::{PLACE, place_body, sid};
+use crate::support::world::{PLACE, World, place_body, sid};
 
 #[tokio::test]
 async fn a_very_long_time_clears_nothing() {
@@ -80,4 +80,123 @@ async fn clearing_texts_waits_when_a_run_has_done_much_already() {
     let next = world.reconcile().await.line;
     // The turn, the event, and four calls.
     assert_eq!(next["reconciled"]["texts_cleared"], 6);
+}
+
+/// Driver 7's settled call, long passed by clearing.
+async fn passed() -> World {
+    let world = world_with_calls(&[7, 8]).await;
+    Books::open(&world, []);
+    world.settings.set("RETENTION_DAYS", "2");
+    for driver in [7, 8] {
+        let event = transcription(conversation(driver, &[(1, "A:Hello"), (4, "D:Hi")]));
+        assert_eq!(world.deliver(&event).await, "applied");
+    }
+    world.runtime.advance(3 * DAY);
+    world.reconcile().await;
+    assert_eq!(world.words(7).await, ["A:", "D:"]);
+    assert_eq!(marked(&world), 0);
+    world
+}
+
+fn marked(world: &World) -> Value {
+    let marked = "SELECT COUNT(*) FROM calls WHERE turns_due_at IS NOT NULL";
+    world.database.value(marked)
+}
+
+#[tokio::test]
+async fn a_late_turn_of_a_cleared_call_is_cleared_when_its_time_has_come() {
+    let world = passed().await;
+    for (second, text) in [(9, "D:Late"), (2, "D:Early")] {
+        assert_eq!(world.say(7, second, text).await.status, 201);
+    }
+    assert_eq!(marked(&world), 1);
+    let expected = ["A:", "D:Early", "D:", "D:Late"];
+    for _ in 0..2 {
+        world.reconcile().await;
+        assert_eq!(world.words(7).await, expected);
+        world.runtime.advance(DAY - 1000);
+    }
+    // A younger one does not put the older ones off.
+    assert_eq!(world.say(7, 20, "D:Later").await.status, 201);
+    world.runtime.advance(10_000);
+    world.reconcile().await;
+    assert_eq!(world.words(7).await, ["A:", "D:", "D:", "D:", "D:Later"]);
+    assert_eq!(marked(&world), 1);
+    world.runtime.advance(2 * DAY);
+    let line = world.reconcile().await.line;
+    assert_eq!(line["reconciled"]["texts_cleared"], 1);
+    assert_eq!(world.words(7).await, ["A:", "D:", "D:", "D:", "D:"]);
+    assert_eq!(marked(&world), 0);
+    // Nothing more is due.
+    let line = world.reconcile().await.line;
+    assert_eq!(
+        (
+            &line["reconciled"]["texts_cleared"],
+            &line["db_rows_written"]
+        ),
+        (&json!(0), &json!(0))
+    );
+}
+
+#[tokio::test]
+async fn a_turn_of_a_cleared_call_without_transcript_is_cleared_too() {
+    let world = world_with_calls(&[7]).await;
+    Books::open(&world, []);
+    world.settings.set("RETENTION_DAYS", "2");
+    world.say(7, 1, "A:Hello").await;
+    world.runtime.advance(3 * DAY);
+    world.reconcile().await;
+    // It takes a second look at the call, and marks it.
+    assert_eq!(world.say(7, 2, "D:Still here").await.status, 201);
+    assert_eq!(world.say(7, 2, "D:Still here").await.status, 200);
+    assert_eq!(marked(&world), 1);
+    world.runtime.advance(3 * DAY);
+    world.reconcile().await;
+    assert_eq!(
+        (world.words(7).await, marked(&world)),
+        (vec!["A:".to_owned(), "D:".to_owned()], json!(0))
+    );
+}
+
+#[tokio::test]
+async fn a_transcript_that_comes_after_its_call_was_passed_is_cleared() {
+    let world = empty_world();
+    world.settings.set("RETENTION_DAYS", "2");
+    world.script(|_| Err(TransportError::Timeout));
+    world.post(PLACE, &place_body(&[7])).await;
+    world.runtime.advance(3 * DAY);
+    world.reconcile().await;
+    let event = transcription(conversation(7, &[(1, "A:Hello"), (4, "D:Hi")]));
+    assert_eq!(world.deliver(&event).await, "applied");
+    assert_eq!(marked(&world), 1);
+    world.runtime.advance(3 * DAY);
+    world.reconcile().await;
+    assert_eq!(
+        (world.words(7).await, marked(&world)),
+        (vec!["A:".to_owned(), "D:".to_owned()], json!(0))
+    );
+}
+
+#[tokio::test]
+async fn a_flood_of_late_turns_to_one_call_is_cleared_without_keeping_others_waiting() {
+    let world = passed().await;
+    world.database.execute(
+        "INSERT INTO call_transcriptions \
+           (conversation_id, speaker_type, message_text, timestamp, sequence_number, created_at, origin) \
+         WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < 30002) \
+         SELECT 'conv_7', 'driver', 'flood ' || i, '2025-11-24T10:30:05.000Z', i, '2025-11-24T10:30:05.000Z', 'unreported' FROM n; \
+         UPDATE calls SET turns_due_at = '2025-11-24T10:30:05.000Z' WHERE id = 1",
+    );
+    assert_eq!(world.say(8, 9, "D:Late").await.status, 201);
+    world.runtime.advance(3 * DAY);
+    let mut runs = 0;
+    while marked(&world) != 0 {
+        let run = world.reconcile().await;
+        assert!(run.statements <= ALLOWED, "{}", run.line);
+        runs += 1;
+        assert!(runs <= 4);
+    }
+    let left = "SELECT COUNT(*) FROM call_transcriptions WHERE message_text <> ''";
+    assert_eq!(world.database.value(left), 0);
+    assert_eq!(runs, 3);
 }

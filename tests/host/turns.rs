@@ -37,7 +37,7 @@ async fn a_turn_is_answered_with_its_number() {
         reply.body,
         json!({
             "status": "success", "message": "Transcription saved for call EL_7_2025-11-21T10:30:00Z",
-            "call_sid": "EL_7_2025-11-21T10:30:00Z", "transcription_id": 1, "sequence_number": 1,
+            "call_sid": "EL_7_2025-11-21T10:30:00Z", "transcription_id": 1_099_515_822_081_i64, "sequence_number": 1,
         })
     );
 }

@@ -1,6 +1,7 @@
 //! Turns: which conversation they belong to, and what a turn may and may not link.
 
 use call_ledger::elevenlabs::TransportError;
+use call_ledger::model::transcription_id;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -246,5 +247,12 @@ async fn a_call_from_before_call_sids_takes_turns_after_its_own() {
         (reply.status, &reply.body["sequence_number"]),
         (201, &json!(2))
     );
-    assert_eq!(reply.body["transcription_id"], 10);
+    // The old turn keeps its id, and the new one is the second of call 5.
+    let ids = "SELECT id FROM call_transcriptions ORDER BY sequence_number";
+    let ids = world.database.query(ids);
+    assert_eq!(
+        ids,
+        [json!({ "id": 9 }), json!({ "id": transcription_id(5, 2) })]
+    );
+    assert_eq!(reply.body["transcription_id"], transcription_id(5, 2));
 }

@@ -26,6 +26,7 @@ mod names;
 mod phones;
 mod placing;
 mod runner;
+mod same_turn;
 mod signatures;
 mod targets;
 mod times;

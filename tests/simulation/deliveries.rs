@@ -89,6 +89,13 @@ async fn deliver_turn(world: Shared, turn: Turn, wait: u64) {
                     .violated(&world, format!("a good turn was refused: {answer}"));
                 return;
             }
+            // However many turns come at once: without a fault of the database none is put off.
+            Some((500, answer)) if world.weather.get().database_is_well() => {
+                let what =
+                    format!("a good turn was answered 500 by a database without faults: {answer}");
+                world.watch.violated(&world, what);
+                return;
+            }
             _ => {}
         }
         world.executor.delay(1_000 << attempt).await;

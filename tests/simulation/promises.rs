@@ -21,6 +21,10 @@ pub struct Watch {
     applied: RefCell<HashMap<String, u32>>,
     /// Calls to which a stranger posts turns.
     spoofed: RefCell<HashSet<String>>,
+    /// Every id that a turn ever had, and the call of that turn.
+    ids: RefCell<HashMap<i64, String>>,
+    /// The ids of turns that are gone.
+    gone: RefCell<HashSet<i64>>,
     /// The stranger's turns that were acknowledged: call, text and number in the ledger.
     acknowledged_spoofs: RefCell<Vec<(String, String, i64)>>,
 }
@@ -146,6 +150,7 @@ impl Watch {
         if !gaps.is_empty() {
             self.violated(world, format!("promise 3: numbers have gaps: {gaps:?}"));
         }
+        self.ids_are_unique(world);
         let rows = world
             .database
             .query("SELECT call_sid, status, failure_reason, transcript_revision FROM calls");
@@ -173,6 +178,25 @@ impl Watch {
                 );
             }
         }
+    }
+
+    /// An id names one turn of one call for ever.
+    fn ids_are_unique(&self, world: &World) {
+        let rows = world.database.query(
+            "SELECT t.id, c.call_sid FROM call_transcriptions t \
+             JOIN calls c ON c.conversation_id = t.conversation_id",
+        );
+        let (mut ids, mut gone) = (self.ids.borrow_mut(), self.gone.borrow_mut());
+        let mut here = HashSet::new();
+        for row in rows {
+            let id = row["id"].as_i64().unwrap();
+            let call_sid = row["call_sid"].as_str().unwrap();
+            let known = ids.entry(id).or_insert_with(|| call_sid.to_owned());
+            if !here.insert(id) || gone.contains(&id) || known != call_sid || id >= 1 << 53 {
+                self.violated(world, format!("{id} of {call_sid} is given twice"));
+            }
+        }
+        gone.extend(ids.keys().filter(|id| !here.contains(id)));
     }
 
     /// Promises 3, 6 and 7, when everything is over.

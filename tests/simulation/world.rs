@@ -39,6 +39,12 @@ pub struct Weather {
     pub hangs_up: u64,
 }
 
+impl Weather {
+    pub fn database_is_well(&self) -> bool {
+        self.database_refuses == 0 && self.answer_lost == 0
+    }
+}
+
 pub struct World {
     pub executor: Executor,
     pub database: Sqlite,

@@ -200,7 +200,7 @@ fn old_texts_are_cleared_by_the_scheduled_run() {
         ledger
             .execute(
                 "UPDATE call_transcriptions SET created_at = '2025-01-01T00:00:00.000Z'; \
-                 UPDATE calls SET updated_at = '2025-01-01T00:00:00.000Z', status = 'completed', failure_reason = NULL; \
+                 UPDATE calls SET created_at = '2025-01-01T00:00:00.000Z', status = 'completed', failure_reason = NULL; \
                  UPDATE elevenlabs_events SET received_at = '2025-01-01T00:00:00.000Z'",
             )
             .await;

@@ -12,7 +12,14 @@ const PIECE: usize = 40_000;
 const CALLS: &str = "INSERT INTO calls \
     (conversation_id, driver_id, call_start_time, call_end_time, status, created_at, updated_at, call_sid) VALUES";
 const TURNS: &str = "INSERT INTO call_transcriptions \
-    (conversation_id, speaker_type, message_text, timestamp, sequence_number, created_at) VALUES";
+    (id, conversation_id, speaker_type, message_text, timestamp, sequence_number, created_at) VALUES";
+
+/// A turn's id: 2^40 + its call's id × 2^22 + how many turns the call ever had, as the ledger gives it.
+fn turn_id(conversation: &str, number: u64) -> String {
+    format!(
+        "(SELECT 1099511627776+4194304*id+turns_removed+{number} FROM calls WHERE conversation_id={conversation})"
+    )
+}
 
 /// What has to stand in one file: a statement that adds rows, and what completes them.
 pub struct Step {
@@ -55,7 +62,8 @@ pub fn turns(turns: &[Placed<'_>]) -> Vec<Step> {
         let mut pieces = pieces(&turn.message).into_iter();
         let first = pieces.next().unwrap_or_default();
         let row = format!(
-            "({conversation},'{}',{},'{}',{number},'{}')",
+            "({},{conversation},'{}',{},'{}',{number},'{}')",
+            turn_id(&conversation, *number),
             turn.speaker,
             text(first),
             turn.time,
