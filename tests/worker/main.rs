@@ -20,6 +20,7 @@ mod database;
 mod events;
 mod guarded;
 mod http;
+mod importing;
 mod ledger;
 mod listing;
 mod migrations;

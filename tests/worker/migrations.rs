@@ -14,7 +14,7 @@ use crate::old_calls::{assert_sound, assert_upgraded, original_rows, seed};
 use crate::wrangler::{command, database_file, project, run, run_well};
 
 /// The program behind `make migrate` and `make rollback`, for the database in this folder.
-fn tool(subcommand: &str, state: &Path) -> Command {
+pub fn tool(subcommand: &str, state: &Path) -> Command {
     let mut cargo = command("cargo");
     cargo.args([
         "run",

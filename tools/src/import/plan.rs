@@ -181,7 +181,17 @@ impl<'a> Plan<'a> {
             for (number, turn) in (1..).zip(turns) {
                 renumbered |= u64::try_from(turn.number) != Ok(number);
                 match there.get(&number) {
-                    None => self.turns.push(Placed { turn, number }),
+                    None if number > there.len() as u64 => {
+                        self.turns.push(Placed { turn, number });
+                    }
+                    // Turns on record have no gaps, and the ids of new ones depend on it.
+                    None => {
+                        let sentence = format!(
+                            "turn {number} of the conversation {conversation:?} was deleted from the record, and \
+                             later ones were not: remove the lines of this conversation"
+                        );
+                        faults.note(files.turns, turn.line, sentence);
+                    }
                     Some(stored) if is_equal(turn, stored) => self.turns_there += 1,
                     Some(_) => {
                         let sentence = format!(

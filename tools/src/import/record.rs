@@ -13,8 +13,10 @@ use crate::wrangler::Database;
 
 /// How many bytes of names one query asks about. They travel in hexadecimal, and D1 takes 100 kB a statement.
 const NAMES: usize = 40_000;
-/// How many turns one query answers with.
-const TURNS: u64 = 5_000;
+/// How many bytes of turns one query answers with, about.
+const ANSWER: usize = 4_000_000;
+/// What a turn's JSON has beside its message, in bytes.
+const AROUND_A_MESSAGE: f64 = 200.0;
 
 /// A call on record.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,6 +31,21 @@ pub struct RecordedCall {
     pub transcript_revision: i64,
     /// How many turns are stored.
     pub turns: u64,
+    /// How many characters their messages have.
+    characters: f64,
+}
+
+impl RecordedCall {
+    /// Its conversation; empty for none.
+    fn name(&self) -> &str {
+        self.conversation_id.as_deref().unwrap_or_default()
+    }
+
+    /// How many bytes an answer with its turns has, about.
+    fn answer(&self) -> usize {
+        let bytes = self.characters + self.turns as f64 * AROUND_A_MESSAGE;
+        bytes as usize
+    }
 }
 
 /// A turn on record.
@@ -99,7 +116,9 @@ impl Record {
                 database,
                 &format!(
                     "SELECT call_sid, conversation_id, driver_id, call_start_time, call_end_time, status, transcript_revision, \
-                       (SELECT count(*) FROM call_transcriptions t WHERE t.conversation_id = calls.conversation_id) AS turns \
+                       (SELECT count(*) FROM call_transcriptions t WHERE t.conversation_id = calls.conversation_id) AS turns, \
+                       (SELECT total(length(message_text)) FROM call_transcriptions t \
+                         WHERE t.conversation_id = calls.conversation_id) AS characters \
                      FROM calls WHERE {column} IN (SELECT value FROM json_each({}))",
                     sql::json_list(&names)
                 ),
@@ -149,20 +168,14 @@ impl Record {
         database: &Database,
         conversations: impl Iterator<Item = &'a String>,
     ) -> Result<HashMap<String, Vec<RecordedTurn>>, Failure> {
-        let counts = conversations.filter_map(|conversation| {
-            Some((conversation, self.of_conversation(conversation)?.turns))
-        });
-        let counts: Vec<_> = counts.filter(|(_, turns)| *turns > 0).collect();
-        let total = counts.iter().map(|(_, turns)| *turns).sum();
-        let mut compared = 0;
+        let calls = conversations.filter_map(|conversation| self.of_conversation(conversation));
+        let calls: Vec<_> = calls.filter(|call| call.turns > 0).collect();
+        let total = calls.iter().map(|call| call.turns).sum();
+        let mut read = 0;
         let mut found: HashMap<String, Vec<RecordedTurn>> = HashMap::new();
-        for part in chunks(counts, |(name, _)| name.len() + 3, NAMES) {
-            for part in chunks(
-                part,
-                |(_, turns)| usize::try_from(*turns).unwrap_or(usize::MAX),
-                TURNS as usize,
-            ) {
-                let names: Vec<_> = part.into_iter().map(|(name, _)| name.clone()).collect();
+        for part in chunks(calls, |call| call.name().len() + 3, NAMES) {
+            for part in chunks(part, |call| call.answer(), ANSWER) {
+                let names: Vec<_> = part.iter().map(|call| call.name().to_owned()).collect();
                 let turns = ask::<RecordedTurn>(
                     database,
                     &format!(
@@ -171,8 +184,8 @@ impl Record {
                         sql::json_list(&names)
                     ),
                 )?;
-                compared += turns.len() as u64;
-                progress("turns on record read", compared, total);
+                read += turns.len() as u64;
+                progress("turns on record read", read, total);
                 for turn in turns {
                     found
                         .entry(turn.conversation_id.clone())

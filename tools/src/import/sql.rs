@@ -11,15 +11,20 @@ const PIECE: usize = 40_000;
 
 const CALLS: &str = "INSERT INTO calls \
     (conversation_id, driver_id, call_start_time, call_end_time, status, created_at, updated_at, call_sid) VALUES";
+/// A call's n-th turn has the id 2^40 + calls.id * 2^22 + n, where n counts every turn that the call ever had: those that
+/// are there and `turns_removed`. Turns are without gap, so the turn with the number m is the m-th of those that are there.
+/// A LEFT JOIN, so that a turn whose call is gone fails and is not dropped in silence.
 const TURNS: &str = "INSERT INTO call_transcriptions \
-    (id, conversation_id, speaker_type, message_text, timestamp, sequence_number, created_at) VALUES";
-
-/// A turn's id: 2^40 + its call's id × 2^22 + how many turns the call ever had, as the ledger gives it.
-fn turn_id(conversation: &str, number: u64) -> String {
-    format!(
-        "(SELECT 1099511627776+4194304*id+turns_removed+{number} FROM calls WHERE conversation_id={conversation})"
-    )
-}
+    (id, conversation_id, speaker_type, message_text, timestamp, sequence_number, created_at) \
+    WITH new (conversation_id, speaker_type, message_text, timestamp, sequence_number, created_at) AS (VALUES";
+const TURNS_END: &str = ") SELECT 1099511627776 + c.id * 4194304 + c.turns_removed + new.sequence_number, new.* \
+    FROM new LEFT JOIN calls c ON c.conversation_id = new.conversation_id;";
+/// Retention goes by calls in the order of their ids. Imported calls come behind younger ones, so each is marked with when
+/// its oldest text was stored, as the ledger marks calls that retention has passed.
+const MARK: &str = "UPDATE calls SET turns_due_at = \
+    (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', MIN(datetime(t.created_at))) FROM call_transcriptions t \
+      WHERE t.conversation_id = calls.conversation_id AND (t.message_text <> '' OR t.original_text IS NOT NULL)) \
+    WHERE conversation_id IN (SELECT value FROM json_each(";
 
 /// What has to stand in one file: a statement that adds rows, and what completes them.
 pub struct Step {
@@ -31,7 +36,7 @@ pub struct Step {
 
 /// The statements that add these calls.
 pub fn calls(calls: &[(&Call, &str)]) -> Vec<Step> {
-    let mut steps = Steps::new(CALLS);
+    let mut steps = Steps::new(CALLS, |_| ";".to_owned());
     for (call, name) in calls {
         let Call {
             start,
@@ -49,27 +54,28 @@ pub fn calls(calls: &[(&Call, &str)]) -> Vec<Step> {
         let row = format!(
             "({conversation},{driver},'{start}',{end},'{status}','{created}','{updated}',{name})"
         );
-        steps.add(&row);
+        steps.add(&row, "");
     }
     steps.finish()
 }
 
 /// The statements that add these turns.
 pub fn turns(turns: &[Placed<'_>]) -> Vec<Step> {
-    let mut steps = Steps::new(TURNS);
+    let mut steps = Steps::new(TURNS, |names| {
+        format!("{TURNS_END}{MARK}{}));", json_list(names))
+    });
     for Placed { turn, number } in turns {
         let conversation = text(&turn.conversation_id);
         let mut pieces = pieces(&turn.message).into_iter();
         let first = pieces.next().unwrap_or_default();
         let row = format!(
-            "({},{conversation},'{}',{},'{}',{number},'{}')",
-            turn_id(&conversation, *number),
+            "({conversation},'{}',{},'{}',{number},'{}')",
             turn.speaker,
             text(first),
             turn.time,
             turn.created
         );
-        steps.add(&row);
+        steps.add(&row, &turn.conversation_id);
         // What does not fit into one statement is put behind it, in the same transaction.
         let mut stored = first.chars().count();
         for piece in pieces {
@@ -124,47 +130,53 @@ fn pieces(message: &str) -> Vec<&str> {
 
 /// Gathers rows into steps.
 struct Steps {
+    /// How a statement begins.
     head: &'static str,
-    current: Step,
+    /// How it ends, and what follows it, for the conversations in it.
+    end: fn(&[String]) -> String,
+    rows: Vec<String>,
+    length: usize,
+    conversations: Vec<String>,
     done: Vec<Step>,
 }
 
 impl Steps {
-    const fn new(head: &'static str) -> Self {
-        let current = Step {
-            sql: String::new(),
-            rows: 0,
-        };
+    const fn new(head: &'static str, end: fn(&[String]) -> String) -> Self {
         Self {
             head,
-            current,
+            end,
+            rows: Vec::new(),
+            length: 0,
+            conversations: Vec::new(),
             done: Vec::new(),
         }
     }
 
-    fn add(&mut self, row: &str) {
-        if self.current.sql.len() + row.len() > STATEMENT {
+    fn add(&mut self, row: &str, conversation: &str) {
+        if self.length + row.len() > STATEMENT {
             self.close();
         }
-        let before = if self.current.rows == 0 {
-            self.head
-        } else {
-            ","
-        };
-        self.current.sql.push_str(before);
-        self.current.sql.push_str(row);
-        self.current.rows += 1;
+        self.length += row.len() + 1;
+        self.rows.push(row.to_owned());
+        if self
+            .conversations
+            .last()
+            .is_none_or(|last| last != conversation)
+        {
+            self.conversations.push(conversation.to_owned());
+        }
     }
 
     fn close(&mut self) {
-        if self.current.rows > 0 {
-            let empty = Step {
-                sql: String::new(),
-                rows: 0,
-            };
-            let mut step = std::mem::replace(&mut self.current, empty);
-            step.sql.push(';');
-            self.done.push(step);
+        let rows = std::mem::take(&mut self.rows);
+        let conversations = std::mem::take(&mut self.conversations);
+        self.length = 0;
+        if !rows.is_empty() {
+            let end = (self.end)(&conversations);
+            self.done.push(Step {
+                sql: format!("{}{}{end}", self.head, rows.join(",")),
+                rows: rows.len(),
+            });
         }
     }
 
@@ -207,10 +219,10 @@ mod tests {
 
     #[test]
     fn statements_stay_below_the_limit_of_d1() {
-        let mut steps = Steps::new("INSERT INTO t VALUES");
+        let mut steps = Steps::new("INSERT INTO t VALUES", |names| format!("; -- {names:?}"));
         let row = format!("({})", "1".repeat(30_000));
         for _ in 0..7 {
-            steps.add(&row);
+            steps.add(&row, "a");
         }
         let steps = steps.finish();
         let rows: Vec<_> = steps.iter().map(|step| step.rows).collect();
@@ -218,7 +230,7 @@ mod tests {
         assert!(
             steps
                 .iter()
-                .all(|step| step.sql.len() < 100_000 && step.sql.ends_with(");"))
+                .all(|step| step.sql.len() < 100_000 && step.sql.ends_with("); -- [\"a\"]"))
         );
     }
 }

@@ -423,6 +423,42 @@ fn what_elevenlabs_reported_since_stays() {
     assert_eq!(import.everything(), before);
 }
 
+/// The n-th turn of a call has the id 2^40 + id of the call * 2^22 + n, where n counts the removed ones too.
+#[test]
+fn turns_get_the_ids_and_the_calls_the_marks_that_the_ledger_gives() {
+    let import = Import::new();
+    let time = "2025-11-21 10:30:00";
+    let calls = format!("1,a,7,{time},,completed,{time},,\n2,b,7,{time},,completed,{time},,\n");
+    let turns = format!(
+        "1,a,agent,Hello,{time},1,2025-11-21 10:30:02\n2,a,user,Yes,{time},2,2025-11-21 10:30:03\n\
+         3,b,agent,\"\",{time},1,{time}\n"
+    );
+    assert!(import.run(&calls, &turns).success);
+    import.execute("UPDATE calls SET turns_removed = 5 WHERE conversation_id = 'a'");
+    let turns = format!("{turns}4,a,agent,Bye,{time},3,2025-11-21 10:30:01\n");
+    assert!(import.run(&calls, &turns).success);
+    let ids = "SELECT t.conversation_id, t.sequence_number, t.id - 1099511627776 - c.id * 4194304 \
+               FROM call_transcriptions t JOIN calls c ON c.conversation_id = t.conversation_id ORDER BY 1, 2";
+    assert_eq!(import.lines(ids), ["a|1|1", "a|2|2", "a|3|8", "b|1|1"]);
+    // Retention finds imported texts by the mark: their calls come behind younger ones.
+    let marks = "SELECT conversation_id, turns_due_at FROM calls ORDER BY 1";
+    assert_eq!(import.lines(marks), ["a|2025-11-21T10:30:01.000Z", "b|-"]);
+}
+
+#[test]
+fn a_conversation_from_which_turns_were_deleted_is_not_filled_up() {
+    let import = Import::new();
+    let time = "2025-11-21 10:30:00";
+    let calls = format!("1,a,7,{time},,completed,{time},,\n");
+    let turns = format!("1,a,agent,Hello,{time},1,{time}\n2,a,user,Yes,{time},2,{time}\n");
+    assert!(import.run(&calls, &turns).success);
+    import.execute("DELETE FROM call_transcriptions WHERE sequence_number = 1");
+    let run = import.run(&calls, &turns);
+    assert!(!run.success, "{run:?}");
+    let said = "turns.csv:2: turn 1 of the conversation \"a\" was deleted from the record";
+    assert!(run.stderr.contains(said), "{run:?}");
+}
+
 #[test]
 fn a_later_export_brings_only_what_is_new() {
     let import = Import::new();
