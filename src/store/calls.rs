@@ -1,6 +1,6 @@
 //! Calls on record.
 
-use super::events::any_waiting;
+use super::events::events_wait;
 use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
 use crate::model::{Call, CallSid, CallStatus, DriverId, StoredTime, UtcTime};
 use crate::platform::Runtime;
@@ -47,6 +47,21 @@ const STATE_COLUMNS: &str = "call_sid, conversation_id, status, failure_reason, 
 
 /// A failure that is only supposed: [`reason::SUPPOSED`].
 const IS_SUPPOSED: &str = "failure_reason IN ('outcome_unknown', 'never_started', 'no_outcome')";
+
+/// A [`CallState`], and whether events of the conversation wait.
+struct Linked {
+    state: CallState,
+    events_wait: bool,
+}
+
+impl FromRow for Linked {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            state: CallState::from_row(row)?,
+            events_wait: row.integer("events_wait")? == 1,
+        })
+    }
+}
 
 impl FromRow for CallState {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
@@ -200,31 +215,28 @@ impl<D: Database, R: Runtime> Store<D, R> {
         ))
         .bind(call_sid.as_str())
         .bind(dial_token);
-        let update = Statement::new(
+        // Two statements for each of 20 calls: the free plan allows 50 for a request.
+        let events_wait = events_wait("?3");
+        let update = Statement::new(format!(
             "UPDATE calls SET \
                conversation_id = CASE WHEN conversation_id IS NULL AND NOT EXISTS \
                  (SELECT 1 FROM calls other WHERE other.conversation_id = ?3) THEN ?3 ELSE conversation_id END, \
                conversation_claimed = conversation_claimed AND conversation_id IS NOT NULL AND conversation_id <> ?3, \
                telephony_call_sid = COALESCE(telephony_call_sid, ?4), updated_at = ?5 \
-             WHERE call_sid = ?1 AND dial_token = ?2",
-        )
+             WHERE call_sid = ?1 AND dial_token = ?2 \
+             RETURNING {STATE_COLUMNS}, {events_wait} AS events_wait",
+        ))
         .bind(call_sid.as_str())
         .bind(dial_token)
         .bind(conversation_id)
         .bind(telephony_call_sid)
         .bind(now);
-        let statements = [
-            take_back,
-            update,
-            own_state(call_sid, dial_token),
-            any_waiting(conversation_id),
-        ];
         let operation = "update_conversation_id";
-        let results = self.run(operation, &statements).await?;
-        let [_, _, state, waiting] = results.as_slice() else {
-            return Err(DatabaseError::new("the database answered without a result"));
-        };
-        Ok((only_state(operation, state.rows()?)?, waiting.has_rows()))
+        let results = self.run(operation, &[take_back, update]).await?;
+        let linked: Vec<Linked> = results
+            .get(1)
+            .map_or_else(|| Ok(Vec::new()), ResultSet::rows)?;
+        only_state(operation, linked).map(|linked| (linked.state, linked.events_wait))
     }
 
     /// Puts the conversation that ElevenLabs named for a call in the place of one that was only
@@ -358,10 +370,7 @@ fn own_state(call_sid: &CallSid, dial_token: &str) -> Statement {
     .bind(dial_token)
 }
 
-fn only_state(
-    operation: &'static str,
-    mut states: Vec<CallState>,
-) -> Result<CallState, DatabaseError> {
+fn only_state<T>(operation: &'static str, mut states: Vec<T>) -> Result<T, DatabaseError> {
     states.pop().ok_or_else(|| {
         let message = "the call's row is not the one this dial recorded";
         DatabaseError::new(message).during(operation)

@@ -95,6 +95,14 @@ impl FromRow for Outcome {
     }
 }
 
+/// Whether events wait for the conversation of this parameter, as a condition.
+pub(super) fn events_wait(parameter: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM elevenlabs_events WHERE conversation_id = {parameter} \
+           AND type IN {APPLIED_TYPES} AND outcome = 'kept')"
+    )
+}
+
 /// Asks whether events wait for a conversation (`?1`).
 pub(super) fn any_waiting(conversation_id: &str) -> Statement {
     Statement::new(format!(

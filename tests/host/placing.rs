@@ -122,6 +122,18 @@ async fn all_rows_are_written_in_one_round_trip() {
 }
 
 #[tokio::test]
+async fn placing_twenty_calls_is_within_the_free_plans_fifty_statements() {
+    let drivers: Vec<u32> = (1..=20).collect();
+    let world = World::new();
+    world.post(PLACE, &place_body(&drivers)).await;
+    assert!(world.database.sent() <= 50, "{}", world.database.sent());
+    let world = World::new();
+    world.script(|_| Err(call_ledger::elevenlabs::TransportError::Timeout));
+    world.post(PLACE, &place_body(&drivers)).await;
+    assert!(world.database.sent() <= 50, "{}", world.database.sent());
+}
+
+#[tokio::test]
 async fn twenty_drivers_are_dialled_six_at_a_time_and_answered_in_their_order() {
     let world = World::new();
     let drivers: Vec<u32> = (1..=20).rev().collect();

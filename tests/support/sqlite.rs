@@ -42,6 +42,7 @@ pub struct Sqlite {
     faults: RefCell<VecDeque<Fault>>,
     steps: Cell<i64>,
     round_trips: Cell<u32>,
+    sent: Cell<usize>,
     statements: RefCell<Vec<Statement>>,
 }
 
@@ -68,6 +69,7 @@ impl Sqlite {
             faults: RefCell::default(),
             steps: Cell::default(),
             round_trips: Cell::default(),
+            sent: Cell::default(),
             statements: RefCell::default(),
         }
     }
@@ -94,6 +96,11 @@ impl Sqlite {
 
     pub fn round_trips(&self) -> u32 {
         self.round_trips.get()
+    }
+
+    /// How many statements the ledger has sent.
+    pub fn sent(&self) -> usize {
+        self.sent.get()
     }
 
     /// Executes SQL past the ledger.
@@ -174,6 +181,7 @@ impl Sqlite {
 impl Database for &Sqlite {
     async fn run(&self, statements: &[Statement]) -> Result<Vec<ResultSet>, DatabaseError> {
         self.round_trips.set(self.round_trips.get() + 1);
+        self.sent.set(self.sent.get() + statements.len());
         self.remember(statements);
         // The round trip ends in another turn of the executor, as it does at the edge.
         tokio::task::yield_now().await;

@@ -189,7 +189,17 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
                 "Place calls",
                 "Records a call for each driver, then dials it. No driver may be listed twice. The \
                  whole request is checked before anything is recorded, and a call is dialled at \
-                 most once, however often the request is sent.",
+                 most once, however often the request is sent.\n\n\
+                 **Your own timeout.** The answer comes when the last dial is answered: over \
+                 Twilio within seconds, over a SIP trunk at pick-up. Six dials are open at once, \
+                 and each may take ELEVENLABS_TIMEOUT_SECS (90), so 20 drivers on a SIP trunk may \
+                 take six minutes. If you hang up before, no further dial starts; open dials go \
+                 on, and their answers are recorded for at most 30 seconds. A call without a dial \
+                 becomes failed with not_dialled: no phone rang, place it with a new timestamp. \
+                 Send the same request again to learn what became of each call; it dials none of \
+                 them again. Where an item has pending it is not known yet whether a phone rang: \
+                 ask again after known_by. A new timestamp is safe once the call has failed with \
+                 not_dialled, never_started or elevenlabs_rejected.",
                 api_token(),
             )
         },
