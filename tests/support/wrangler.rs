@@ -1,5 +1,6 @@
 //! wrangler: single commands, and a running `wrangler dev` that ends together with the test process.
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -125,7 +126,7 @@ pub struct Dev {
     /// What wrangler and the worker say.
     pub output: Output,
     /// Its standard input is open for as long as this process lives.
-    _watchdog: Child,
+    watchdog: Child,
 }
 
 impl Dev {
@@ -170,8 +171,25 @@ impl Dev {
         Self {
             url: format!("http://127.0.0.1:{port}"),
             output,
-            _watchdog: child,
+            watchdog: child,
         }
+    }
+
+    /// The ports on which it and all that it started listen, as Linux tells.
+    pub fn ports(&self) -> Vec<u16> {
+        let group = self.watchdog.id().to_string();
+        let sockets: HashSet<String> = processes(&group)
+            .flat_map(|process| sockets(&process))
+            .collect();
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let listening = table.lines().filter_map(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            let (address, state, socket) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
+            let port = address.split_once(':')?.1;
+            let ours = *state == "0A" && sockets.contains(*socket);
+            ours.then(|| u16::from_str_radix(port, 16).unwrap())
+        });
+        listening.collect()
     }
 
     /// Waits until it takes requests.
@@ -182,6 +200,32 @@ impl Dev {
         };
         self.output.wait_for("Ready on", ready).await;
     }
+}
+
+/// The folders in `/proc` of the processes in a group.
+fn processes(group: &str) -> impl Iterator<Item = PathBuf> {
+    let all = std::fs::read_dir("/proc").unwrap();
+    all.filter_map(move |entry| {
+        let folder = entry.ok()?.path();
+        let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
+        // The name in front may hold anything; behind it come the state, the parent and the group.
+        let of = stat.rsplit_once(')')?.1.split_whitespace().nth(2)?;
+        (of == group).then_some(folder)
+    })
+}
+
+/// The inodes of a process' sockets.
+fn sockets(process: &Path) -> Vec<String> {
+    let open = std::fs::read_dir(process.join("fd")).into_iter().flatten();
+    let inode = |entry: std::fs::DirEntry| {
+        let target = std::fs::read_link(entry.path()).ok()?;
+        let inode = target
+            .to_str()?
+            .strip_prefix("socket:[")?
+            .strip_suffix(']')?;
+        Some(inode.to_owned())
+    };
+    open.filter_map(|entry| inode(entry.ok()?)).collect()
 }
 
 /// A port nobody listens on.

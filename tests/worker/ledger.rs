@@ -203,6 +203,13 @@ impl Ledger {
         self.next_driver.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The ports on which the server listens besides the one that all requests go to.
+    pub fn ports_behind_the_proxy(&self) -> Vec<u16> {
+        let mut ports = self.dev.ports();
+        ports.retain(|port| !self.dev.url.ends_with(&format!(":{port}")));
+        ports
+    }
+
     // --------------------------------------------------------------------------------------------------- ElevenLabs
 
     /// The requests that ElevenLabs got for a call.

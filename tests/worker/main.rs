@@ -19,6 +19,7 @@ mod costs;
 mod database;
 mod events;
 mod guarded;
+mod hang_up;
 mod http;
 mod importing;
 mod ledger;
