@@ -22,8 +22,8 @@
 -- * The child of a foreign key is built anew without its parent: create, copy, drop, rename. The foreign key, all columns
 --   and CHECKs are as they were.
 --
--- How long it takes: about 10 s for a million turns, and D1 allows 30 s. The database answers nothing else meanwhile. Above
--- 2,000,000 turns move them first, in parts: docs/deploying.md, "Migration 0010 with millions of turns". That leaves a
+-- How long it takes: 10 to 16 s of a processor for a million turns, and D1 allows 30 s. The database answers nothing else
+-- meanwhile. Above 1,000,000 turns move them first, in parts: docs/deploying.md, "Migration 0010 with millions of turns". That leaves a
 -- table `call_transcriptions_rebuilt`, which is used here if it is there.
 
 ALTER TABLE calls ADD COLUMN turns_removed INTEGER NOT NULL DEFAULT 0;
