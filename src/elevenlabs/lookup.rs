@@ -8,8 +8,11 @@ use super::{ApiAnswer, Client, Transport, TransportError};
 use crate::json::into_text;
 use crate::model::CallSid;
 
-/// How many conversations of one call are looked at; there should be one.
+/// Maximum conversations of a call that are read for each of the two lists; there should be one.
 const CANDIDATES: usize = 3;
+/// Maximum requests that one lookup of a call sends: its own conversation, and two lists with
+/// their candidates.
+pub const MAX_REQUESTS: u32 = 1 + 2 * (1 + 3);
 
 /// What is escaped in an address: all but the unreserved characters of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
@@ -18,21 +21,20 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// What ElevenLabs answered to a question.
+/// What came of looking something up at ElevenLabs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked<T> {
-    /// This.
-    Answer(T),
-    /// It knows no such thing.
-    Unknown,
-    /// It gave no answer that tells: a refusal, a rate limit, a failure, silence. Asking goes on
-    /// another time.
-    NoAnswer(NoAnswer),
+pub enum Lookup<T> {
+    /// ElevenLabs has it.
+    Found(T),
+    /// ElevenLabs says that it has no such thing.
+    NotFound,
+    /// ElevenLabs did not say: a refusal, a rate limit, a failure, a timeout. A later run retries.
+    Failed(LookupFailure),
 }
 
-/// Why ElevenLabs gave no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoAnswer {
+/// Why a lookup failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookupFailure {
     /// A stable code: `rate_limited`, `refused` or `unavailable`.
     pub code: &'static str,
     /// The HTTP status, if there was one.
@@ -41,30 +43,30 @@ pub struct NoAnswer {
 
 impl<T: Transport> Client<T> {
     /// ElevenLabs' word about a conversation.
-    pub async fn conversation(&self, conversation_id: &str) -> Asked<Report> {
+    pub async fn conversation(&self, conversation_id: &str) -> Lookup<Report> {
         // Escaped or not, these two would lead to another path of the same host.
         if matches!(conversation_id, "." | "..") {
-            return Asked::Unknown;
+            return Lookup::NotFound;
         }
         let id = utf8_percent_encode(conversation_id, ESCAPED);
         let path = format!("/v1/convai/conversations/{id}");
-        match told(self.send("GET", &path, None).await) {
-            Asked::Answer(body) => match Report::parse(&body) {
-                Some(report) if report.conversation_id == conversation_id => Asked::Answer(report),
-                _ => Asked::NoAnswer(NoAnswer {
+        match classify_response(self.send("GET", &path, None).await) {
+            Lookup::Found(body) => match Report::parse(&body) {
+                Some(report) if report.conversation_id == conversation_id => Lookup::Found(report),
+                _ => Lookup::Failed(LookupFailure {
                     code: "unavailable",
                     status: Some(200),
                 }),
             },
-            Asked::Unknown => Asked::Unknown,
-            Asked::NoAnswer(no_answer) => Asked::NoAnswer(no_answer),
+            Lookup::NotFound => Lookup::NotFound,
+            Lookup::Failed(failure) => Lookup::Failed(failure),
         }
     }
 
     /// The conversation of a call whose conversation is not known: looked for by the `user_id`
     /// and then by the dynamic variable `call_sid` that placing the call sent, and confirmed by
-    /// reading it. [`Asked::Unknown`] when ElevenLabs has none.
-    pub async fn conversation_of(&self, call_sid: &CallSid) -> Asked<Report> {
+    /// reading it. [`Lookup::NotFound`] when ElevenLabs has none.
+    pub async fn conversation_of(&self, call_sid: &CallSid) -> Lookup<Report> {
         let value = utf8_percent_encode(call_sid.as_str(), ESCAPED);
         let mut seen: Vec<String> = Vec::new();
         for query in [
@@ -72,14 +74,14 @@ impl<T: Transport> Client<T> {
             format!("dynamic_variable_params=call_sid%3Aeq%3A{value}"),
         ] {
             let path = format!("/v1/convai/conversations?page_size=10&{query}");
-            let found = match told(self.send("GET", &path, None).await) {
-                Asked::Answer(body) => candidates(&body),
-                Asked::Unknown => Some(Vec::new()),
-                Asked::NoAnswer(no_answer) => return Asked::NoAnswer(no_answer),
+            let found = match classify_response(self.send("GET", &path, None).await) {
+                Lookup::Found(body) => candidates(&body),
+                Lookup::NotFound => Some(Vec::new()),
+                Lookup::Failed(failure) => return Lookup::Failed(failure),
             };
             // An answer that is no list does not say that there is nothing.
             let Some(found) = found else {
-                return Asked::NoAnswer(NoAnswer {
+                return Lookup::Failed(LookupFailure {
                     code: "unavailable",
                     status: Some(200),
                 });
@@ -89,18 +91,18 @@ impl<T: Transport> Client<T> {
                     continue;
                 }
                 match self.conversation(&conversation_id).await {
-                    Asked::Answer(report)
+                    Lookup::Found(report)
                         if report.call_sid.as_deref() == Some(call_sid.as_str()) =>
                     {
-                        return Asked::Answer(report);
+                        return Lookup::Found(report);
                     }
-                    Asked::Answer(_) | Asked::Unknown => {}
-                    Asked::NoAnswer(no_answer) => return Asked::NoAnswer(no_answer),
+                    Lookup::Found(_) | Lookup::NotFound => {}
+                    Lookup::Failed(failure) => return Lookup::Failed(failure),
                 }
                 seen.push(conversation_id);
             }
         }
-        Asked::Unknown
+        Lookup::NotFound
     }
 }
 
@@ -112,19 +114,19 @@ fn candidates(body: &str) -> Option<Vec<String>> {
     Some(ids.map(str::to_owned).collect())
 }
 
-fn told(answer: Result<ApiAnswer, TransportError>) -> Asked<String> {
+fn classify_response(answer: Result<ApiAnswer, TransportError>) -> Lookup<String> {
     let (code, status) = match answer {
         Ok(answer) => match answer.status {
             200..=299 => {
                 let body = into_text(answer.body.into_bytes());
-                return Asked::Answer(body.unwrap_or_default());
+                return Lookup::Found(body.unwrap_or_default());
             }
-            404 => return Asked::Unknown,
+            404 => return Lookup::NotFound,
             429 => ("rate_limited", Some(429)),
             status @ 400..=499 => ("refused", Some(status)),
             status => ("unavailable", Some(status)),
         },
         Err(_) => ("unavailable", None),
     };
-    Asked::NoAnswer(NoAnswer { code, status })
+    Lookup::Failed(LookupFailure { code, status })
 }

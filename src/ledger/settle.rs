@@ -112,72 +112,93 @@ pub async fn settle<D: Database, R: Runtime>(
     evidence: Evidence<'_>,
     event_id: Option<i64>,
 ) -> Result<Applied, DatabaseError> {
-    let conversation_id = evidence.conversation_id();
-    let by_event = event_id.is_some();
     let mut case = case;
     for _ in 0..MAX_ROUNDS {
-        let Some(current) = &case else {
-            return Ok(Applied::Kept);
-        };
-        let call = &current.call;
-        match compare(call, evidence) {
-            Link::Own => {
-                let now = runtime.now();
-                let settled = judge(current, evidence, now);
-                // The report of a conversation that still runs finishes no event: it waits for
-                // the end.
-                let over = settled.status != CallStatus::InProgress;
-                let event_id = event_id.filter(|_| over);
-                let unless_it_waits = |applied| {
-                    if over || !by_event {
-                        applied
-                    } else {
-                        Applied::Kept
-                    }
-                };
-                if is_settled_so(current, &settled) && event_id.is_none() {
-                    return Ok(unless_it_waits(Applied::AlreadyApplied));
-                }
-                if store.settle(current, &settled, event_id, now).await? {
-                    log_settled(runtime, current, &settled);
-                    return Ok(unless_it_waits(Applied::Applied));
-                }
-                // It changed since it was read, or this is a repeat after a lost answer.
-                if let Some(event_id) = event_id
-                    && store.event_outcome(event_id).await?.as_deref() != Some("kept")
-                {
-                    return Ok(Applied::AlreadyApplied);
-                }
-            }
-            Link::OtherClaimed(claimed) => {
-                relink(store, runtime, &call.call_sid, claimed, conversation_id).await?;
-            }
-            Link::ClaimRefuted => {
-                disown(store, runtime, &call.call_sid, conversation_id).await?;
-            }
-            Link::Conflict => {
-                runtime.log(&Line {
-                    level: Level::Error,
-                    call_sid: Some(call.call_sid.to_string()),
-                    conversation_id: Some(conversation_id.to_owned()),
-                    code: Some("conversation_conflict".to_owned()),
-                    ..Line::new("event_not_applied")
-                });
-                if let Some(event_id) = event_id {
-                    store
-                        .finish_event(event_id, "ignored", runtime.now())
-                        .await?;
-                }
-                return Ok(Applied::Ignored);
-            }
+        let step = settle_once(store, runtime, case.as_ref(), evidence, event_id).await?;
+        if let Some(applied) = step {
+            return Ok(applied);
+        }
+        // It changed since it was read, or this is a repeat after a lost answer.
+        if let Some(event_id) = event_id
+            && store.event_outcome(event_id).await?.as_deref() != Some("kept")
+        {
+            return Ok(Applied::AlreadyApplied);
         }
         case = store
-            .get_by_conversation_id(conversation_id, evidence.call_sid())
+            .get_by_conversation_id(evidence.conversation_id(), evidence.call_sid())
             .await?;
     }
     Err(DatabaseError::new(
         "the call changed on every try to settle it",
     ))
+}
+
+/// One step of settling, in one transaction at most. `None` when it has to be judged anew: another
+/// request changed the call since it was read, or this step corrected a claimed conversation.
+///
+/// # Errors
+/// [`DatabaseError`]; then nothing changed, or everything did and the answer was lost.
+pub async fn settle_once<D: Database, R: Runtime>(
+    store: &Store<D, R>,
+    runtime: &R,
+    case: Option<&Case>,
+    evidence: Evidence<'_>,
+    event_id: Option<i64>,
+) -> Result<Option<Applied>, DatabaseError> {
+    let Some(current) = case else {
+        return Ok(Some(Applied::Kept));
+    };
+    let conversation_id = evidence.conversation_id();
+    let call = &current.call;
+    match compare(call, evidence) {
+        Link::Own => {
+            let now = runtime.now();
+            let settled = judge(current, evidence, now);
+            // The report of a conversation that still runs finishes no event: it waits for the end.
+            let over = settled.status != CallStatus::InProgress;
+            let waits = event_id.is_some() && !over;
+            let event_id = event_id.filter(|_| over);
+            if event_id.is_none() && is_settled_so(current, &settled) {
+                return Ok(Some(if waits {
+                    Applied::Kept
+                } else {
+                    Applied::AlreadyApplied
+                }));
+            }
+            if !store.settle(current, &settled, event_id, now).await? {
+                return Ok(None);
+            }
+            log_settled(runtime, current, &settled);
+            Ok(Some(if waits {
+                Applied::Kept
+            } else {
+                Applied::Applied
+            }))
+        }
+        Link::OtherClaimed(claimed) => {
+            relink(store, runtime, &call.call_sid, claimed, conversation_id).await?;
+            Ok(None)
+        }
+        Link::ClaimRefuted => {
+            disown(store, runtime, &call.call_sid, conversation_id).await?;
+            Ok(None)
+        }
+        Link::Conflict => {
+            runtime.log(&Line {
+                level: Level::Error,
+                call_sid: Some(call.call_sid.to_string()),
+                conversation_id: Some(conversation_id.to_owned()),
+                code: Some("conversation_conflict".to_owned()),
+                ..Line::new("event_not_applied")
+            });
+            if let Some(event_id) = event_id {
+                store
+                    .finish_event(event_id, "ignored", runtime.now())
+                    .await?;
+            }
+            Ok(Some(Applied::Ignored))
+        }
+    }
 }
 
 /// Takes a conversation away from the call that a turn claimed it for, because ElevenLabs says

@@ -113,6 +113,13 @@ impl UtcTime {
         let moved = self.as_millis().saturating_add(millis).clamp(FIRST, LAST);
         Self::from_millis(moved).unwrap_or(self)
     }
+
+    /// The instant so long before, at the earliest the first of the year 0.
+    #[must_use]
+    pub fn minus(self, by: core::time::Duration) -> Self {
+        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.plus_millis(-millis)
+    }
 }
 
 fn is_in_range(time: &DateTime<Utc>) -> bool {

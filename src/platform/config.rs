@@ -8,6 +8,7 @@ use core::fmt;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use super::plan::Plan;
 pub use super::settings::{NotConfigured, RateLimit, Setting, Settings};
 use super::settings::{optional, required, whole_number};
 use crate::elevenlabs::Telephony;
@@ -19,8 +20,9 @@ pub const TURN_LIMIT_BY_CALL: &str = "TURN_RATE_LIMIT_BY_CALL";
 /// The rate limit of turns from one address.
 pub const TURN_LIMIT_BY_ADDRESS: &str = "TURN_RATE_LIMIT_BY_ADDRESS";
 /// Every variable and secret, for the detailed health check.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "API_TOKEN",
+    "CLOUDFLARE_PLAN",
     "ELEVENLABS_AGENT_ID",
     "ELEVENLABS_API_KEY",
     "ELEVENLABS_BASE_URL",
@@ -119,6 +121,7 @@ pub fn faults(settings: &impl Settings) -> BTreeMap<&'static str, &'static str> 
     NAMES
         .into_iter()
         .filter_map(|name| optional(settings, name).err())
+        .chain(plan(settings).err())
         .chain(telephony(settings).err())
         .chain(base_url(settings).err())
         .chain(timeout(settings).err())
@@ -173,6 +176,22 @@ pub fn agents(settings: &impl Settings) -> Result<Agents, NotConfigured> {
     let text = optional(settings, AGENT_ID)?.unwrap_or_default();
     let ids = text.split(',').map(str::trim).filter(|id| !id.is_empty());
     Ok(Agents(ids.map(str::to_owned).collect()))
+}
+
+/// The plan of the Cloudflare account, which limits what a run of the reconciler may spend.
+///
+/// # Errors
+/// [`NotConfigured`] when it is set to anything but `free` or `paid`.
+pub fn plan(settings: &impl Settings) -> Result<Plan, NotConfigured> {
+    let name = "CLOUDFLARE_PLAN";
+    match optional(settings, name)?.as_deref() {
+        None | Some("free") => Ok(Plan::Free),
+        Some("paid") => Ok(Plan::Paid),
+        Some(_) => Err(NotConfigured {
+            name,
+            fault: "must be free or paid",
+        }),
+    }
 }
 
 /// How long a call may be in progress before ElevenLabs is asked about it.

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod effects;
 pub mod log;
+pub mod plan;
 pub mod printable;
 mod runtime;
 mod settings;

@@ -121,6 +121,8 @@ impl ResultSet {
     }
 }
 
+const NOT_ALLOWED: &str = "the plan allows this run no more statements";
+
 /// Why the database did not do as it was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseError {
@@ -155,6 +157,19 @@ impl DatabaseError {
             cause: Some(self.message.clone()),
             ..line
         }
+    }
+
+    /// The error of an operation that would send more statements than [`super::Store::allow`]
+    /// allows.
+    #[must_use]
+    pub fn not_allowed() -> Self {
+        Self::new(NOT_ALLOWED)
+    }
+
+    /// Whether it is [`DatabaseError::not_allowed`]: nothing was sent.
+    #[must_use]
+    pub fn is_not_allowed(&self) -> bool {
+        self.message == NOT_ALLOWED
     }
 
     /// Whether trying again may help. Decided by the messages that D1's documentation names as

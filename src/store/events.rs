@@ -46,7 +46,7 @@ impl FromRow for KeptEvent {
     }
 }
 
-/// An event that waits, without its payload.
+/// An event that was taken from the line, without its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingEvent {
     /// The row's number.
@@ -57,6 +57,8 @@ pub struct WaitingEvent {
     pub received_at: UtcTime,
     /// Whether it is kept whole.
     pub has_payload: bool,
+    /// Whether it waits still; false when it expired.
+    pub waits: bool,
 }
 
 impl FromRow for WaitingEvent {
@@ -66,6 +68,7 @@ impl FromRow for WaitingEvent {
             conversation_id: row.text("conversation_id")?,
             received_at: row.word("received_at", |text| UtcTime::parse(text).ok())?,
             has_payload: row.integer("has_payload")? == 1,
+            waits: row.integer("waits")? == 1,
         })
     }
 }
@@ -214,36 +217,38 @@ impl<D: Database, R: Runtime> Store<D, R> {
         Ok(())
     }
 
-    /// The events that have waited longest since they were last tried, before a time. One round
-    /// trip.
+    /// Takes the conversation whose waiting events were not tried for the longest time, if that was
+    /// before a time, and moves all its events to the end of the line. Those that were received
+    /// before another time expire, and lose their payload. In the order they came; none when no
+    /// conversation waits. One round trip.
+    ///
+    /// If the answer is lost, the retry takes the next conversation, and the first one waits for
+    /// another run.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
-    pub async fn oldest_waiting_events(
+    pub async fn take_waiting_events(
         &self,
         tried_before: UtcTime,
-        limit: i64,
+        expired_before: UtcTime,
+        now: UtcTime,
     ) -> Result<Vec<WaitingEvent>, DatabaseError> {
-        let select = Statement::new(
-            "SELECT id, conversation_id, received_at, payload IS NOT NULL AS has_payload FROM elevenlabs_events \
-             WHERE outcome = 'kept' AND tried_at < ?1 ORDER BY tried_at LIMIT ?2",
-        )
+        let update = Statement::new(format!(
+            "UPDATE elevenlabs_events SET tried_at = ?3, \
+               outcome = CASE WHEN received_at < ?2 THEN 'expired' ELSE outcome END, \
+               payload = CASE WHEN received_at < ?2 THEN NULL ELSE payload END \
+             WHERE conversation_id = (SELECT conversation_id FROM elevenlabs_events \
+                 WHERE outcome = 'kept' AND tried_at < ?1 ORDER BY tried_at LIMIT 1) \
+               AND type IN {APPLIED_TYPES} AND outcome = 'kept' \
+             RETURNING id, conversation_id, received_at, payload IS NOT NULL AS has_payload, \
+               outcome = 'kept' AS waits"
+        ))
         .bind(tried_before)
-        .bind(limit);
-        self.run_one("oldest_waiting_events", select).await?.rows()
-    }
-
-    /// Sends an event that still cannot be applied to the end of the line. One round trip.
-    ///
-    /// # Errors
-    /// [`DatabaseError`] after the retries.
-    pub async fn postpone_event(&self, id: i64, now: UtcTime) -> Result<(), DatabaseError> {
-        let update = Statement::new(
-            "UPDATE elevenlabs_events SET tried_at = ?2 WHERE id = ?1 AND outcome = 'kept'",
-        )
-        .bind(id)
+        .bind(expired_before)
         .bind(now);
-        self.run_one("postpone_event", update).await?;
-        Ok(())
+        let taken = self.run_one("take_waiting_events", update).await?;
+        let mut events: Vec<WaitingEvent> = taken.rows()?;
+        events.sort_unstable_by_key(|event| event.id);
+        Ok(events)
     }
 }

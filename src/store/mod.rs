@@ -38,6 +38,8 @@ pub struct Store<D, R> {
     database: D,
     runtime: R,
     usage: Cell<Usage>,
+    /// How many more statements may be sent; `None` is as many as it takes.
+    allowed: Cell<Option<u32>>,
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
@@ -47,6 +49,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
             database,
             runtime,
             usage: Cell::default(),
+            allowed: Cell::default(),
         }
     }
 
@@ -56,12 +59,24 @@ impl<D: Database, R: Runtime> Store<D, R> {
             database: self.database,
             runtime,
             usage: self.usage,
+            allowed: self.allowed,
         }
     }
 
     /// What the database was asked so far.
     pub fn usage(&self) -> Usage {
         self.usage.get()
+    }
+
+    /// Limits the statements that are sent from now on, retries included. What would send more
+    /// fails, and changes nothing.
+    pub fn allow(&self, statements: u32) {
+        self.allowed.set(Some(statements));
+    }
+
+    fn allows(&self, statements: usize) -> bool {
+        let statements = u32::try_from(statements).unwrap_or(u32::MAX);
+        self.allowed.get().is_none_or(|left| statements <= left)
     }
 
     /// Runs one statement; see [`Store::run`].
@@ -83,6 +98,9 @@ impl<D: Database, R: Runtime> Store<D, R> {
         operation: &'static str,
         statements: &[Statement],
     ) -> Result<Vec<ResultSet>, DatabaseError> {
+        if !self.allows(statements.len()) {
+            return Err(DatabaseError::not_allowed().during(operation));
+        }
         let mut tries = 1;
         loop {
             let asked = self.runtime.now();
@@ -90,7 +108,11 @@ impl<D: Database, R: Runtime> Store<D, R> {
             let millis = self.runtime.now().as_millis().abs_diff(asked.as_millis());
             self.count(statements.len(), tries, millis, &answer);
             match answer {
-                Err(error) if tries < MAX_TRIES && error.is_transient() => {
+                Err(error)
+                    if tries < MAX_TRIES
+                        && error.is_transient()
+                        && self.allows(statements.len()) =>
+                {
                     let longest = u64::from(BACKOFF_MS << (tries - 1));
                     // Without random numbers the full pause is still a pause.
                     let pause = self
@@ -121,10 +143,14 @@ impl<D: Database, R: Runtime> Store<D, R> {
         millis: u64,
         answer: &Result<Vec<ResultSet>, DatabaseError>,
     ) {
+        let statements = u32::try_from(statements).unwrap_or(u32::MAX);
+        let left = self.allowed.get();
+        self.allowed
+            .set(left.map(|left| left.saturating_sub(statements)));
         let mut usage = self.usage.get();
         usage.millis += millis;
         usage.round_trips += 1;
-        usage.statements += u32::try_from(statements).unwrap_or(u32::MAX);
+        usage.statements += statements;
         usage.retries += u32::from(tries > 1);
         for result in answer.iter().flatten() {
             usage.rows_read += result.rows_read;

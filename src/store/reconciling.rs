@@ -23,14 +23,15 @@ pub struct UnsettledCall {
     pub call_start_time: StoredTime,
 }
 
-/// The calls that wait longest to be asked about. The condition is that of the partial index
-/// `idx_calls_unsettled`, word for word.
-pub const UNSETTLED_CALLS: &str = "SELECT id, call_sid, conversation_id, status, failure_reason, call_start_time, \
-       conversation_claimed AS claimed \
-     FROM calls \
-     WHERE (status = 'in_progress' OR failure_reason = 'outcome_unknown') \
-       AND COALESCE(asked_at, call_start_time) < ?1 \
-     ORDER BY COALESCE(asked_at, call_start_time) LIMIT ?2";
+/// Marks the call that waits longest to be asked about as asked (`?2`), and reads it. The condition
+/// is that of the partial index `idx_calls_unsettled`, word for word.
+pub const TAKE_UNSETTLED_CALL: &str = "UPDATE calls SET asked_at = ?2 WHERE id = \
+       (SELECT id FROM calls \
+        WHERE (status = 'in_progress' OR failure_reason = 'outcome_unknown') \
+          AND COALESCE(asked_at, call_start_time) < ?1 \
+        ORDER BY COALESCE(asked_at, call_start_time) LIMIT 1) \
+     RETURNING id, call_sid, conversation_id, status, failure_reason, call_start_time, \
+       conversation_claimed AS claimed";
 
 impl FromRow for UnsettledCall {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
@@ -47,31 +48,23 @@ impl FromRow for UnsettledCall {
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// The unsettled calls that were recorded, or last asked about, before a time; those that
-    /// wait longest first. One round trip.
-    ///
-    /// # Errors
-    /// [`DatabaseError`] after the retries.
-    pub async fn unsettled_calls(
-        &self,
-        before: UtcTime,
-        limit: i64,
-    ) -> Result<Vec<UnsettledCall>, DatabaseError> {
-        let select = Statement::new(UNSETTLED_CALLS).bind(before).bind(limit);
-        self.run_one("unsettled_calls", select).await?.rows()
-    }
-
-    /// Notes that ElevenLabs is asked about a call now, so that others come first next time. One
+    /// Takes the unsettled call that waits longest since it was recorded, or last asked about, if
+    /// that was before a time, and moves it to the end of the line. `None` when none is due. One
     /// round trip.
     ///
+    /// Two runs at once take different calls. If the answer is lost, the retry takes the next
+    /// call, and the first one waits as if ElevenLabs had been asked about it.
+    ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
-    pub async fn mark_asked(&self, id: i64, now: UtcTime) -> Result<(), DatabaseError> {
-        let update = Statement::new("UPDATE calls SET asked_at = ?2 WHERE id = ?1")
-            .bind(id)
-            .bind(now);
-        self.run_one("mark_asked", update).await?;
-        Ok(())
+    pub async fn take_unsettled_call(
+        &self,
+        before: UtcTime,
+        now: UtcTime,
+    ) -> Result<Option<UnsettledCall>, DatabaseError> {
+        let update = Statement::new(TAKE_UNSETTLED_CALL).bind(before).bind(now);
+        let taken = self.run_one("take_unsettled_call", update).await?;
+        Ok(taken.rows()?.pop())
     }
 
     /// Fails a call for lack of evidence, if it still is as it was read. Says whether it did. One

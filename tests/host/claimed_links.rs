@@ -181,6 +181,9 @@ async fn the_reconciler_finds_the_call_of_an_invented_conversation_by_its_name()
         assert_eq!(asked[0], "/v1/convai/conversations/conv_invented");
         assert_eq!(asked.len(), 3, "{asked:?}");
         assert_linked(&world, "conv_7");
+        // One run gives the call its conversation, the next one settles it.
+        world.runtime.advance(HOUR);
+        world.reconcile().await;
         let status = if over { "completed" } else { "in_progress" };
         assert_eq!(world.call(&sid(7), "status"), status);
         assert_eq!(world.words(7).await.len(), 3);

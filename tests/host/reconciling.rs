@@ -81,7 +81,7 @@ async fn elevenlabs_is_asked_with_the_key_and_answers_in_time() {
     assert_eq!((asked.method, &asked.body), ("GET", &None));
     assert_eq!(
         (asked.api_key.as_str(), asked.timeout.as_secs()),
-        ("test-key", 90)
+        ("test-key", 20)
     );
 }
 

@@ -171,6 +171,7 @@ async fn without_an_api_key_events_are_still_applied_and_the_log_says_what_is_mi
 #[tokio::test]
 async fn a_setting_that_cannot_be_read_is_named_in_the_log() {
     for (name, value) in [
+        ("CLOUDFLARE_PLAN", "Paid"),
         ("RECONCILE_AFTER_MINUTES", "soon"),
         ("RECONCILE_AFTER_MINUTES", "0"),
         ("ELEVENLABS_TIMEOUT_SECS", "-1"),

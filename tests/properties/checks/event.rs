@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use call_ledger::elevenlabs::conversation::{Progress, Report};
 use call_ledger::elevenlabs::event::{Content, Event, EventError};
-use call_ledger::elevenlabs::lookup::Asked;
+use call_ledger::elevenlabs::lookup::Lookup;
 use call_ledger::elevenlabs::{Client, DialOutcome, OutboundCall, Telephony};
 use call_ledger::json::into_text;
 use call_ledger::model::{CallSid, Driver, DriverId, PhoneNumber, Speaker};
@@ -174,11 +174,11 @@ pub fn check_answers(body: &str) {
         let client = Client::new(parrot, "https://elevenlabs.test", key, patience);
         let call_sid = CallSid::from_text("EL_1_x");
         let about = wait(client.conversation_of(&call_sid));
-        if let Asked::Answer(report) = about {
+        if let Lookup::Found(report) = about {
             assert_eq!(report.call_sid.as_deref(), Some(call_sid.as_str()));
         }
         let about = wait(client.conversation("c"));
-        if let Asked::Answer(report) = about {
+        if let Lookup::Found(report) = about {
             assert_eq!((report.conversation_id.as_str(), status), ("c", 200));
         }
         let (Ok(id), Ok(phone_number)) = (DriverId::new(1), PhoneNumber::parse("5550101234"))

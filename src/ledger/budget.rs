@@ -1,0 +1,95 @@
+//! What a run may spend: reserved before a piece of work begins, and settled when it is done.
+
+use core::time::Duration;
+
+use crate::model::UtcTime;
+use crate::platform::plan::Cost;
+
+/// What is left of a run's limits.
+#[derive(Debug)]
+pub struct Budget {
+    left: Cost,
+    /// No piece of work may last beyond this time.
+    ends_at: UtcTime,
+}
+
+impl Budget {
+    /// A budget of which nothing is spent.
+    #[must_use]
+    pub const fn new(limits: Cost, ends_at: UtcTime) -> Self {
+        let left = limits;
+        Self { left, ends_at }
+    }
+
+    /// Sets the worst case of a piece of work aside; `None` if that much is not left.
+    pub fn reserve(&mut self, worst: Cost) -> Option<Cost> {
+        self.left = Cost {
+            statements: self.left.statements.checked_sub(worst.statements)?,
+            requests: self.left.requests.checked_sub(worst.requests)?,
+        };
+        Some(worst)
+    }
+
+    /// How many statements a piece with this reservation may send: what was set aside for it, and
+    /// what is set aside for nobody. Retries are paid from the latter.
+    #[must_use]
+    pub const fn statements(&self, reserved: Cost) -> u32 {
+        reserved.statements.saturating_add(self.left.statements)
+    }
+
+    /// Ends a reservation: what was not spent is left for others, what was spent beyond it is not.
+    pub const fn settle(&mut self, reserved: Cost, spent: Cost) {
+        self.left = Cost {
+            statements: self.statements(reserved).saturating_sub(spent.statements),
+            requests: (reserved.requests.saturating_add(self.left.requests))
+                .saturating_sub(spent.requests),
+        };
+    }
+
+    /// Whether a piece that begins now is done in time, if each of its requests takes `longest`.
+    #[must_use]
+    pub fn has_time(&self, worst: Cost, longest: Duration, now: UtcTime) -> bool {
+        let longest = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
+        let millis = longest.saturating_mul(worst.requests.into());
+        now.plus_millis(millis) <= self.ends_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Budget, Cost, Duration, UtcTime};
+
+    const fn cost(statements: u32, requests: u32) -> Cost {
+        Cost {
+            statements,
+            requests,
+        }
+    }
+
+    #[test]
+    fn what_is_reserved_is_nobody_elses_and_what_is_not_spent_is_left() {
+        let mut budget = Budget::new(cost(50, 10), UtcTime::EPOCH);
+        let event = budget.reserve(cost(20, 1)).unwrap();
+        let call = budget.reserve(cost(20, 9)).unwrap();
+        assert_eq!(budget.reserve(cost(11, 0)), None);
+        assert_eq!(budget.reserve(cost(1, 1)), None);
+        assert_eq!(budget.statements(event), 30);
+        // It spent more than its worst case: retries. The other piece still has its own.
+        budget.settle(event, cost(25, 1));
+        assert_eq!(budget.statements(call), 25);
+        budget.settle(call, cost(3, 2));
+        assert_eq!(budget.reserve(cost(22, 7)), Some(cost(22, 7)));
+        assert_eq!(budget.reserve(cost(1, 0)), None);
+    }
+
+    #[test]
+    fn a_piece_begins_only_if_its_slowest_requests_end_in_time() {
+        let at = |seconds: i64| UtcTime::EPOCH.plus_millis(seconds * 1_000);
+        let budget = Budget::new(cost(50, 50), at(100));
+        let slow = Duration::from_secs(10);
+        assert!(budget.has_time(cost(1, 9), slow, at(10)));
+        assert!(!budget.has_time(cost(1, 9), slow, at(11)));
+        assert!(budget.has_time(cost(1, 0), slow, at(100)));
+        assert!(!budget.has_time(cost(1, u32::MAX), Duration::MAX, at(0)));
+    }
+}

@@ -1,0 +1,370 @@
+//! The pieces of a reconciler run's work. [`super::reconcile`] decides which one begins when.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use super::judge::{Evidence, evidence};
+use super::reconcile::Piece;
+use super::settle::{Applied, settle_once};
+use super::verdict::{Verdict, verdict, verdict_without_conversation};
+use crate::elevenlabs::conversation::Report;
+use crate::elevenlabs::event::Event;
+use crate::elevenlabs::lookup::{Lookup, LookupFailure};
+use crate::elevenlabs::{Client, Transport};
+use crate::model::{CallSid, UtcTime, is_unlinked};
+use crate::platform::Runtime;
+use crate::platform::config::{self, Agents, NotConfigured, Settings};
+use crate::platform::log::{Level, Line, Reconciled};
+use crate::platform::plan::Cost;
+use crate::store::events::WaitingEvent;
+use crate::store::reconciling::UnsettledCall;
+use crate::store::{Database, DatabaseError, Store};
+
+/// Maximum time for one lookup. `ELEVENLABS_TIMEOUT_SECS` is made for dials, which may ring.
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
+/// An event whose call never appears belongs to a call of another ledger.
+const EVENT_EXPIRES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// The same for an event of another agent. Such events wait only if they came before an update or
+/// before a change of `ELEVENLABS_AGENT_ID`. Within an hour a dial's answer may still link them.
+const FOREIGN_EVENT_EXPIRES: Duration = Duration::from_secs(60 * 60);
+
+/// Why a line of work ended before it was through.
+#[derive(Debug)]
+pub enum Stop {
+    /// The database failed.
+    Store(DatabaseError),
+    /// ElevenLabs did not answer.
+    ElevenLabs(LookupFailure),
+    /// A setting is missing or unreadable.
+    NotConfigured(NotConfigured),
+}
+
+impl From<DatabaseError> for Stop {
+    fn from(error: DatabaseError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<NotConfigured> for Stop {
+    fn from(missing: NotConfigured) -> Self {
+        Self::NotConfigured(missing)
+    }
+}
+
+/// What one run works on, and what it has done.
+#[derive(Debug)]
+pub struct Work<'a, D, R, T> {
+    /// The books.
+    pub store: &'a Store<D, R>,
+    /// The clock and the log.
+    pub runtime: &'a R,
+    started: UtcTime,
+    agents: Agents,
+    /// `None` where the access to ElevenLabs is not configured.
+    elevenlabs: Option<Client<T>>,
+    /// Calls recorded or asked about before this time are due; `None` where no call can be asked
+    /// about.
+    calls_before: Option<UtcTime>,
+    /// Texts from before this time are cleared; `None` keeps them.
+    texts_before: Option<UtcTime>,
+    /// What ElevenLabs answered about conversations of events that are not over, so that it is not
+    /// asked again about their calls. Transcripts are left out.
+    looked_up: BTreeMap<String, Lookup<Report>>,
+    /// What the log line says of the run.
+    pub done: Reconciled,
+    /// The first fault, or the one that ended the run.
+    pub fault: Option<Stop>,
+}
+
+impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
+    /// What a run begins with. Settings that are missing close the lines that need them.
+    pub fn new(
+        store: &'a Store<D, R>,
+        runtime: &'a R,
+        transport: T,
+        settings: &impl Settings,
+    ) -> Self {
+        let started = runtime.now();
+        let access = config::access(settings);
+        let after = config::reconcile_after(settings);
+        let age = config::retention(settings);
+        let elevenlabs = access.as_ref().ok().map(|access| {
+            let timeout = access.timeout.min(LOOKUP_TIMEOUT);
+            let key = access.api_key.clone();
+            Client::new(transport, &access.base_url, key, timeout)
+        });
+        let calls_before = after.as_ref().ok().map(|after| started.minus(*after));
+        let texts_before = age.as_ref().ok().and_then(|age| *age);
+        let missing = access.err().or(after.err()).or(age.err());
+        Self {
+            store,
+            runtime,
+            started,
+            // An unreadable setting makes no event another agent's: it would be lost.
+            agents: config::agents(settings).unwrap_or_default(),
+            calls_before: calls_before.filter(|_| elevenlabs.is_some()),
+            elevenlabs,
+            texts_before: texts_before.map(|age| started.minus(age)),
+            looked_up: BTreeMap::new(),
+            done: Reconciled::default(),
+            fault: missing.map(Stop::from),
+        }
+    }
+
+    /// Whether there is any work of this kind to look for.
+    pub const fn may_begin(&self, piece: Piece) -> bool {
+        match piece {
+            Piece::Event => true,
+            Piece::Call => self.calls_before.is_some(),
+            Piece::Texts => self.texts_before.is_some(),
+        }
+    }
+
+    /// What the run has spent so far.
+    pub fn spent(&self) -> Cost {
+        Cost {
+            statements: self.store.usage().statements,
+            requests: self.elevenlabs.as_ref().map_or(0, Client::requests),
+        }
+    }
+
+    /// Tries the waiting events of the conversation that was not tried for the longest time. Says
+    /// whether there was one.
+    ///
+    /// 1. Take the conversation: all its events go to the end of the line.
+    /// 2. If one was too large to keep, ask ElevenLabs: its answer is newer than what is kept.
+    /// 3. If that told no end, apply the oldest kept event; and the next one, if the first finished
+    ///    nothing.
+    ///
+    /// What fails here ends no line: an event that can never be applied must not keep ElevenLabs
+    /// from being asked about calls.
+    ///
+    /// # Errors
+    /// [`Stop`] when the line cannot be read.
+    pub async fn try_events(&mut self) -> Result<bool, Stop> {
+        // 1.
+        let now = self.runtime.now();
+        let expired = now.minus(EVENT_EXPIRES);
+        let store = self.store;
+        let taken = store
+            .take_waiting_events(self.started, expired, now)
+            .await?;
+        self.done.events_tried += u32::try_from(taken.len()).unwrap_or(u32::MAX);
+        let waiting: Vec<&WaitingEvent> = taken.iter().filter(|event| event.waits).collect();
+        // 2. and 3.
+        if let Err(error) = self.try_waiting(&waiting).await
+            && !error.is_not_allowed()
+        {
+            self.runtime.log(&Line {
+                level: Level::Error,
+                conversation_id: taken.first().map(|event| event.conversation_id.clone()),
+                code: Some("event_waits".to_owned()),
+                ..error.log(Line::new("event_not_applied"))
+            });
+        }
+        Ok(!taken.is_empty())
+    }
+
+    async fn try_waiting(&mut self, waiting: &[&WaitingEvent]) -> Result<(), DatabaseError> {
+        // 2.
+        let lost = waiting.iter().filter(|event| !event.has_payload).count();
+        if let Some(event) = waiting.iter().find(|event| !event.has_payload)
+            && self.ask_about(event).await?
+        {
+            return Ok(());
+        }
+        // 3.
+        let tries = if lost == 0 { 2 } else { 1 };
+        match waiting.iter().find(|event| event.has_payload) {
+            Some(oldest) => self.apply_kept(oldest, lost + tries, tries).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Asks ElevenLabs about the conversation of an event that is not kept whole. Says whether that
+    /// was all for this run. After a failure no other such event is asked about.
+    async fn ask_about(&mut self, event: &WaitingEvent) -> Result<bool, DatabaseError> {
+        let failed = |lookup: &Lookup<Report>| matches!(lookup, Lookup::Failed(_));
+        let Some(elevenlabs) = &self.elevenlabs else {
+            return Ok(false);
+        };
+        if self.looked_up.values().any(failed) {
+            return Ok(false);
+        }
+        let lookup = elevenlabs.conversation(&event.conversation_id).await;
+        let remembered = match lookup {
+            Lookup::Found(report) => {
+                let (_, applied) = self.apply(&report, Some(event.id)).await?;
+                if report.is_final() || applied != Some(Applied::Kept) {
+                    return Ok(applied != Some(Applied::Kept));
+                }
+                Lookup::Found(Report {
+                    transcript: None,
+                    ..report
+                })
+            }
+            Lookup::NotFound => Lookup::NotFound,
+            Lookup::Failed(failure) => {
+                self.fault.get_or_insert(Stop::ElevenLabs(failure));
+                Lookup::Failed(failure)
+            }
+        };
+        let conversation_id = event.conversation_id.clone();
+        self.looked_up.insert(conversation_id, remembered);
+        Ok(false)
+    }
+
+    /// Applies the oldest of a conversation's events that are kept whole, or the next one if that
+    /// finished nothing, up to so many `tries`. They are among the first `rows` that wait.
+    async fn apply_kept(
+        &mut self,
+        oldest: &WaitingEvent,
+        rows: usize,
+        tries: usize,
+    ) -> Result<(), DatabaseError> {
+        let conversation_id = oldest.conversation_id.as_str();
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        let events = self.store.waiting_events(conversation_id, rows).await?;
+        let parsed = events.into_iter().filter_map(|(id, payload)| {
+            let event = Event::parse(&payload?).ok()?;
+            Some((id, event))
+        });
+        for (id, event) in parsed.take(tries) {
+            let Some(evidence) = evidence(&event) else {
+                continue;
+            };
+            let call_sid = evidence.call_sid();
+            let case = self.store.get_by_conversation_id(conversation_id, call_sid);
+            let case = case.await?;
+            let applied =
+                settle_once(self.store, self.runtime, case.as_ref(), evidence, Some(id)).await?;
+            if applied != Some(Applied::Kept) {
+                break;
+            }
+            let now = self.runtime.now();
+            let is_foreign = case.is_none() && !self.agents.may_own(event.agent_id.as_deref());
+            if is_foreign && oldest.received_at < now.minus(FOREIGN_EVENT_EXPIRES) {
+                self.store.finish_event(id, "ignored", now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks ElevenLabs about the unsettled call that waits longest. Says whether there was one.
+    ///
+    /// 1. Take the call: it goes to the end of the line.
+    /// 2. Look its conversation up.
+    /// 3. Decide, and do it. What has to be judged anew waits for a later run.
+    ///
+    /// # Errors
+    /// [`Stop`] when the database failed, or ElevenLabs did not answer.
+    pub async fn ask(&mut self) -> Result<bool, Stop> {
+        // 1.
+        let Some(before) = self.calls_before else {
+            return Ok(false);
+        };
+        let now = self.runtime.now();
+        let Some(call) = self.store.take_unsettled_call(before, now).await? else {
+            return Ok(false);
+        };
+        self.done.calls_asked += 1;
+        // 2.
+        let lookup = self.look_up(&call).await;
+        // 3.
+        let now = self.runtime.now();
+        let mut verdict = verdict(&call, &lookup, now);
+        if let (Verdict::Apply, Lookup::Found(report)) = (verdict, &lookup) {
+            let (settled, applied) = self.apply(report, None).await?;
+            // The conversation that names this call is on record as another call's.
+            if applied.is_some() && settled.is_some_and(|settled| settled != call.call_sid) {
+                verdict = verdict_without_conversation(&call, now);
+            }
+        }
+        match (verdict, lookup) {
+            (Verdict::GiveUp(reason), _) => self.give_up(&call, reason).await?,
+            (_, Lookup::Failed(failure)) => return Err(Stop::ElevenLabs(failure)),
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    /// The call's conversation by its id, or else by the call's name.
+    async fn look_up(&mut self, call: &UnsettledCall) -> Lookup<Report> {
+        let Some(elevenlabs) = &self.elevenlabs else {
+            return Lookup::NotFound;
+        };
+        let by_id = match &call.conversation_id {
+            Some(id) if !is_unlinked(id) => match self.looked_up.remove(id) {
+                Some(known) => known,
+                None => elevenlabs.conversation(id).await,
+            },
+            _ => Lookup::NotFound,
+        };
+        let is_sure = call.conversation_id.is_some() && !call.claimed;
+        match by_id {
+            // One that was only claimed may be an invention.
+            Lookup::NotFound if !is_sure => elevenlabs.conversation_of(&call.call_sid).await,
+            // Or another call's.
+            Lookup::Found(report)
+                if !is_sure
+                    && (report.call_sid.as_deref())
+                        .is_some_and(|named| named != call.call_sid.as_str()) =>
+            {
+                elevenlabs.conversation_of(&call.call_sid).await
+            }
+            by_id => by_id,
+        }
+    }
+
+    /// Settles, or links, the call of a conversation by ElevenLabs' answer: one step. Tells which
+    /// call that is.
+    async fn apply(
+        &mut self,
+        report: &Report,
+        event_id: Option<i64>,
+    ) -> Result<(Option<CallSid>, Option<Applied>), DatabaseError> {
+        let call_sid = report.call_sid.as_deref();
+        let case = self
+            .store
+            .get_by_conversation_id(&report.conversation_id, call_sid)
+            .await?;
+        let evidence = Evidence::Report(report);
+        let applied =
+            settle_once(self.store, self.runtime, case.as_ref(), evidence, event_id).await?;
+        if applied == Some(Applied::Applied) && report.is_final() {
+            self.done.calls_settled += 1;
+        }
+        Ok((case.map(|case| case.call.call_sid), applied))
+    }
+
+    async fn give_up(
+        &mut self,
+        call: &UnsettledCall,
+        failure_reason: &'static str,
+    ) -> Result<(), DatabaseError> {
+        let now = self.runtime.now();
+        if self.store.fail_unsettled(call, failure_reason, now).await? {
+            self.done.calls_settled += 1;
+            self.runtime.log(&Line {
+                call_sid: Some(call.call_sid.to_string()),
+                conversation_id: call.conversation_id.clone(),
+                code: Some(failure_reason.to_owned()),
+                ..Line::new("call_settled")
+            });
+        }
+        Ok(())
+    }
+
+    /// Clears a page of texts. Says whether there may be more: that catches up when a rule is new.
+    ///
+    /// # Errors
+    /// [`Stop`] when the database failed.
+    pub async fn clear(&mut self) -> Result<bool, Stop> {
+        let Some(before) = self.texts_before else {
+            return Ok(false);
+        };
+        let cleared = self.store.clear_texts(before).await?;
+        self.done.texts_cleared += cleared.rows;
+        Ok(cleared.more)
+    }
+}

@@ -1,0 +1,165 @@
+//! What an unsettled call becomes by what ElevenLabs answers when it is asked: a pure decision.
+
+use core::time::Duration;
+
+use crate::elevenlabs::conversation::Report;
+use crate::elevenlabs::lookup::Lookup;
+use crate::model::{CallStatus, UtcTime, reason};
+use crate::store::reconciling::UnsettledCall;
+
+/// When ElevenLabs answers, but names no outcome, for so long, there will be none.
+const NO_OUTCOME_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+/// The same when ElevenLabs cannot be asked.
+const NO_ANSWER_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What is to be done with the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The report settles or links it.
+    Apply,
+    /// Nothing: it stays as it is on record.
+    Wait,
+    /// It fails for this reason, for lack of evidence.
+    GiveUp(&'static str),
+}
+
+/// What becomes of a call by this answer.
+#[must_use]
+pub fn verdict(call: &UnsettledCall, lookup: &Lookup<Report>, now: UtcTime) -> Verdict {
+    let after = |patience: Duration, otherwise: Verdict| {
+        if has_waited(call, patience, now) {
+            Verdict::GiveUp(reason::NO_OUTCOME)
+        } else {
+            otherwise
+        }
+    };
+    match lookup {
+        Lookup::Found(report) if report.is_final() => Verdict::Apply,
+        Lookup::Found(report) => {
+            let as_on_record = call.status == CallStatus::InProgress
+                && call.conversation_id.as_ref() == Some(&report.conversation_id);
+            let otherwise = if as_on_record {
+                Verdict::Wait
+            } else {
+                Verdict::Apply
+            };
+            after(NO_OUTCOME_AFTER, otherwise)
+        }
+        // ElevenLabs has no conversation with this call's name: nobody was phoned.
+        Lookup::NotFound if call.conversation_id.is_none() => {
+            Verdict::GiveUp(reason::NEVER_STARTED)
+        }
+        Lookup::NotFound => after(NO_OUTCOME_AFTER, Verdict::Wait),
+        Lookup::Failed(_) => after(NO_ANSWER_AFTER, Verdict::Wait),
+    }
+}
+
+/// The verdict when the report turned out to be about a conversation that is on record as another
+/// call's.
+#[must_use]
+pub fn verdict_without_conversation(call: &UnsettledCall, now: UtcTime) -> Verdict {
+    if has_waited(call, NO_OUTCOME_AFTER, now) {
+        Verdict::GiveUp(reason::NO_OUTCOME)
+    } else {
+        Verdict::Wait
+    }
+}
+
+fn has_waited(call: &UnsettledCall, patience: Duration, now: UtcTime) -> bool {
+    let recorded_at = call.call_start_time.time().unwrap_or(UtcTime::EPOCH);
+    recorded_at < now.minus(patience)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lookup, Report, UnsettledCall, UtcTime, Verdict, verdict};
+    use crate::elevenlabs::lookup::LookupFailure;
+    use crate::model::{CallSid, CallStatus, StoredTime};
+
+    const HOUR: i64 = 60 * 60 * 1_000;
+
+    fn call(status: CallStatus, conversation_id: Option<&str>) -> UnsettledCall {
+        UnsettledCall {
+            id: 1,
+            call_sid: CallSid::from_text("EL_7".to_owned()),
+            conversation_id: conversation_id.map(str::to_owned),
+            claimed: false,
+            status,
+            failure_reason: None,
+            call_start_time: StoredTime::from(UtcTime::EPOCH),
+        }
+    }
+
+    fn found(conversation_id: &str, status: &str) -> Lookup<Report> {
+        let json = format!(r#"{{"conversation_id":"{conversation_id}","status":"{status}"}}"#);
+        Lookup::Found(Report::parse(&json).unwrap())
+    }
+
+    #[test]
+    fn the_verdict_follows_from_the_answer_the_link_and_the_time() {
+        use CallStatus::{Failed, InProgress};
+        use Verdict::{Apply, GiveUp, Wait};
+        let failed = || {
+            Lookup::Failed(LookupFailure {
+                code: "unavailable",
+                status: None,
+            })
+        };
+        let never = GiveUp("never_started");
+        let none = GiveUp("no_outcome");
+        // Status, conversation on record, answer; the verdict within a day, within a week, later.
+        let table = [
+            (InProgress, Some("c"), found("c", "done"), [Apply; 3]),
+            (InProgress, None, found("c", "failed"), [Apply; 3]),
+            (Failed, Some("c"), found("c", "done"), [Apply; 3]),
+            (
+                InProgress,
+                Some("c"),
+                found("c", "initiated"),
+                [Wait, none, none],
+            ),
+            (
+                InProgress,
+                None,
+                found("c", "in-progress"),
+                [Apply, none, none],
+            ),
+            (
+                InProgress,
+                Some("x"),
+                found("c", "processing"),
+                [Apply, none, none],
+            ),
+            (
+                Failed,
+                Some("c"),
+                found("c", "in-progress"),
+                [Apply, none, none],
+            ),
+            (InProgress, None, Lookup::NotFound, [never; 3]),
+            (Failed, None, Lookup::NotFound, [never; 3]),
+            (InProgress, Some("c"), Lookup::NotFound, [Wait, none, none]),
+            (Failed, Some("c"), Lookup::NotFound, [Wait, none, none]),
+            (InProgress, Some("c"), failed(), [Wait, Wait, none]),
+            (InProgress, None, failed(), [Wait, Wait, none]),
+        ];
+        for (status, conversation_id, lookup, expected) in table {
+            let call = call(status, conversation_id);
+            // Each patience ends just after its time.
+            for (hours, millis, expected) in [
+                (0, 0, expected[0]),
+                (24, 0, expected[0]),
+                (24, 1, expected[1]),
+                (7 * 24, 0, expected[1]),
+                (7 * 24, 1, expected[2]),
+            ] {
+                let now = UtcTime::EPOCH.plus_millis(hours * HOUR + millis);
+                assert_eq!(
+                    verdict(&call, &lookup, now),
+                    expected,
+                    "{call:?} {lookup:?} {hours}"
+                );
+            }
+        }
+    }
+}
