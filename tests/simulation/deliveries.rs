@@ -122,8 +122,12 @@ pub fn spoof(world: &Shared, call_sid: &str) {
             "call_sid": call_sid, "speaker": "agent", "message": text,
             "timestamp": time(executor.now.get()).to_string(),
         });
-        if executor.chance(700) {
-            body["conversation_id"] = json!(format!("conv_spoof_{}", executor.below(3)));
+        match executor.below(10) {
+            0..=1 => body["conversation_id"] = json!("of another call"),
+            2..=6 => {
+                body["conversation_id"] = json!(format!("conv_spoof_{}", executor.below(3)));
+            }
+            _ => {}
         }
         let wait = match executor.below(4) {
             0 => executor.below(3_600_000),
@@ -135,8 +139,30 @@ pub fn spoof(world: &Shared, call_sid: &str) {
     }
 }
 
-async fn deliver_spoof(world: Shared, body: Value, wait: u64) {
+/// Another call's conversation whose closing event says whose it is, and that call.
+fn another_call(world: &Shared, spoof: &Value) -> Option<(String, String)> {
+    let model = world.elevenlabs.borrow();
+    let others: Vec<_> = model
+        .conversations
+        .iter()
+        .filter(|other| spoof["call_sid"] != other.call_sid)
+        .filter(|other| !matches!(other.ending, Ending::Busy | Ending::NoAnswer))
+        .collect();
+    let count = u64::try_from(others.len()).unwrap();
+    let chosen = usize::try_from(world.executor.below(count.max(1))).unwrap();
+    let chosen = others.get(chosen)?;
+    Some((chosen.call_sid.clone(), chosen.id.clone()))
+}
+
+async fn deliver_spoof(world: Shared, mut body: Value, wait: u64) {
     world.executor.delay(wait).await;
+    if body["conversation_id"] == "of another call" {
+        let Some((owner, id)) = another_call(&world, &body) else {
+            return;
+        };
+        world.watch.spoofed(&owner);
+        body["conversation_id"] = json!(id);
+    }
     for attempt in 0..3_u64 {
         let path = "/webhooks/elevenlabs/transcription";
         let answer = post(&world, path, Vec::new(), body.to_string()).await;
@@ -163,11 +189,16 @@ fn deliver_events(world: &Shared, conversation: &Rc<Conversation>) {
         Ending::Busy | Ending::NoAnswer => {
             let (_, reason) = conversation.outcome();
             let body = json!({ "CallSid": "CA1", "CallStatus": reason });
-            json!({ "conversation_id": conversation.id, "failure_reason": reason,
+            json!({ "agent_id": conversation.agent_id, "conversation_id": conversation.id, "failure_reason": reason,
                 "metadata": { "type": "twilio", "body": body } })
         }
         _ => conversation.json(conversation.ended_at),
     };
+    let mut data = data;
+    // An event of this type means the end, also where it does not say so.
+    if matches!(conversation.ending, Ending::Done | Ending::Voicemail) && executor.chance(200) {
+        data["status"] = Value::Null;
+    }
     let failure = matches!(conversation.ending, Ending::Busy | Ending::NoAnswer);
     let kind = if failure {
         "call_initiation_failure"
@@ -184,30 +215,42 @@ fn deliver_events(world: &Shared, conversation: &Rc<Conversation>) {
         };
         executor.spawn(deliver_event(world.clone(), event.clone(), wait, !failure));
     }
+    // And some come too early: the conversation still runs.
+    if !failure && executor.chance(200) {
+        let running = conversation.json(conversation.started_at);
+        let event = json!({ "type": kind, "event_timestamp": conversation.started_at / 1000 - 1, "data": running });
+        let wait = executor.below(2 * over);
+        executor.spawn(deliver_event(world.clone(), event, wait, true));
+    }
 }
 
 async fn deliver_event(world: Shared, event: Value, wait: u64, retried: bool) {
     world.executor.delay(wait).await;
-    let body = event.to_string();
     let pauses: &[u64] = if retried { &[30, 120, 480, 0] } else { &[0] };
+    if let Some(answer) = send_event(&world, &event, pauses).await {
+        world.watch.event_received(&world, &event, &answer);
+    }
+}
+
+/// Sends an event, again after each of these pauses in seconds; says how it was answered.
+pub async fn send_event(world: &Shared, event: &Value, pauses: &[u64]) -> Option<Value> {
+    let body = event.to_string();
     for pause in pauses {
         let seconds = world.executor.now.get() / 1000;
         let header = ("elevenlabs-signature", signature(seconds, &body));
         let path = "/webhooks/elevenlabs/post-call";
-        match post(&world, path, vec![header], body.clone()).await {
-            Some((200, answer)) => {
-                world.watch.event_received(&world, &event, &answer);
-                return;
-            }
+        match post(world, path, vec![header], body.clone()).await {
+            Some((200, answer)) => return Some(answer),
             Some((400..=499, answer)) => {
                 world
                     .watch
-                    .violated(&world, format!("a good event was refused: {answer}"));
-                return;
+                    .violated(world, format!("a good event was refused: {answer}"));
+                return None;
             }
             _ => world.executor.delay(pause * 1000).await,
         }
     }
+    None
 }
 
 fn signature(seconds: i64, body: &str) -> String {

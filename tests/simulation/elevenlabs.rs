@@ -44,6 +44,8 @@ pub struct Conversation {
     pub ended_at: i64,
     /// Begun a while after the dial arrived: ElevenLabs may have been asked about it before.
     pub late: bool,
+    /// The agent that placed the call: the configured one, or one from before a change.
+    pub agent_id: &'static str,
 }
 
 impl Conversation {
@@ -91,7 +93,7 @@ impl Conversation {
             Ending::BreaksOff => ("failed", None),
         };
         json!({
-            "agent_id": "agent", "conversation_id": self.id, "status": status,
+            "agent_id": self.agent_id, "conversation_id": self.id, "status": status,
             "user_id": self.call_sid,
             "transcript": transcript,
             "metadata": {
@@ -284,6 +286,11 @@ fn conversation(world: &World, call_sid: String, late: bool) -> Conversation {
         started_at,
         said,
         ending,
+        agent_id: if executor.chance(world.weather.get().agent_changed) {
+            "agent_earlier"
+        } else {
+            "agent"
+        },
         ended_at: started_at + offset + 1 + i64::try_from(executor.below(30_000)).unwrap(),
         late,
     }

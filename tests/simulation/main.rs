@@ -19,6 +19,7 @@
 mod deliveries;
 mod elevenlabs;
 mod executor;
+mod foreign;
 mod instance;
 mod placements;
 mod promises;
@@ -113,6 +114,8 @@ fn simulate(seed: u64) -> (Option<String>, Vec<String>) {
 }
 
 async fn storm_and_calm(world: Shared) {
+    foreign::add_waiting(&world);
+    foreign::deliver(&world);
     for batch in 0..1 + world.executor.below(3) {
         world.executor.spawn(fleet(world.clone(), batch));
     }
@@ -121,29 +124,14 @@ async fn storm_and_calm(world: Shared) {
         cron(&world).await;
     }
     world.calm();
-    // As long as it takes for what lies in the queues, then past the limits of patience.
-    for pause in [
-        5,
-        5,
-        5,
-        5,
-        5,
-        5,
-        20,
-        20,
-        20,
-        20,
-        20,
-        20,
-        25 * 60,
-        20,
-        20,
-        20,
-        8 * 24 * 60,
-        20,
-        20,
-        20,
-    ] {
+    // As long as it takes for what lies in the queues.
+    for pause in [5, 5, 5, 5, 5, 5, 20, 20, 20, 20, 20, 20] {
+        world.executor.delay(pause * MINUTE).await;
+        cron(&world).await;
+    }
+    world.watch.when_calm(&world);
+    // Then past the limits of patience.
+    for pause in [25 * 60, 20, 20, 20, 8 * 24 * 60, 20, 20, 20] {
         world.executor.delay(pause * MINUTE).await;
         cron(&world).await;
     }

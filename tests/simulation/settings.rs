@@ -45,6 +45,8 @@ pub struct SimSettings {
     slow: bool,
     webhook_token: Written,
     retention_days: Written,
+    /// `CLOUDFLARE_PLAN`.
+    plan: Option<&'static str>,
 }
 
 impl SimSettings {
@@ -65,6 +67,7 @@ impl SimSettings {
                 2 => Written::Other,
                 _ => Written::Unset,
             },
+            plan: [None, Some("free"), Some("paid")][usize::try_from(executor.below(3)).unwrap()],
         }
     }
 
@@ -102,6 +105,10 @@ impl Settings for SimSettings {
     fn get(&self, name: &str) -> Setting {
         let value = match name {
             "API_TOKEN" => API_TOKEN,
+            "CLOUDFLARE_PLAN" => match self.plan {
+                Some(plan) => plan,
+                None => return Setting::Unset,
+            },
             "ELEVENLABS_API_KEY" => "key",
             "ELEVENLABS_AGENT_ID" => "agent",
             "ELEVENLABS_PHONE_NUMBER_ID" => "phnum",

@@ -37,6 +37,8 @@ pub struct Weather {
     pub spoofed: u64,
     /// That a caller that places calls hangs up.
     pub hangs_up: u64,
+    /// That the configured agent is not the one that placed a call.
+    pub agent_changed: u64,
 }
 
 impl Weather {
@@ -77,6 +79,7 @@ impl World {
             turn_lost: bad([0, 50, 200, 1000]),
             spoofed: bad([0, 0, 300, 1000]),
             hangs_up: bad([0, 0, 300, 1000]),
+            agent_changed: bad([0, 0, 300, 1000]),
         };
         let settings = SimSettings::new(&executor);
         let untold = executor.chance(300);
@@ -109,6 +112,7 @@ impl World {
             turn_lost: 0,
             spoofed: 0,
             hangs_up: 0,
+            agent_changed: 0,
         });
     }
 
