@@ -114,6 +114,7 @@ async function turn(request, env, usage) {
     turn.timestamp,
     new Date().toISOString(),
     turn.conversationId,
+    0,
   );
   const [saved] = await ask(usage, bound);
   const [status, row] = saved ? [201, saved] : [200, await stored(env, usage, turn)];
@@ -124,7 +125,8 @@ async function turn(request, env, usage) {
     transcription_id: row.transcription_id,
     sequence_number: row.sequence_number,
   };
-  return { status, body, about: { call_sid: turn.callSid, conversation_id: turn.conversationId ?? undefined } };
+  const about = { call_sid: turn.callSid, conversation_id: row.conversation_id, driver_id: row.driver_id ?? undefined };
+  return { status, body, about };
 }
 
 /** Nothing was stored: the turn is a repeat, or its call is unknown or has no conversation. */
@@ -132,7 +134,7 @@ async function stored(env, usage, { callSid, speaker, message, timestamp }) {
   const [found] = await ask(
     usage,
     env.DB.prepare(
-      `SELECT c.conversation_id, t.id AS transcription_id, t.sequence_number FROM calls c
+      `SELECT c.conversation_id, c.driver_id, t.id AS transcription_id, t.sequence_number FROM calls c
        LEFT JOIN call_transcriptions t ON t.conversation_id = c.conversation_id AND t.timestamp = ?4
          AND t.speaker_type = ?2 AND t.message_text IN (?3, '')
        WHERE c.call_sid = ?1 LIMIT 1`,

@@ -87,8 +87,9 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         };
         Ok(Answer::json(status, &answer).about(About {
             call_sid: Some(call_sid()),
-            conversation_id: turn.conversation_id.clone(),
-            ..About::default()
+            conversation_id: Some(saved.conversation_id),
+            driver_id: saved.driver_id,
+            code: None,
         }))
     }
 }

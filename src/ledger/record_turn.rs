@@ -13,7 +13,7 @@ const MAX_ROUNDS: usize = 5;
 const MOST_PLACES: usize = 100;
 
 /// A turn that is in the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
     /// It was stored now.
     New(SavedTurn),
@@ -95,6 +95,8 @@ pub fn plan<'a>(found: Option<&'a CallOfTurn>, turn: &'a NewTurn) -> Plan<'a> {
                 return Plan::Repeat(SavedTurn {
                     transcription_id: stored.id,
                     sequence_number: stored.sequence_number,
+                    conversation_id: known.to_owned(),
+                    driver_id: found.driver_id,
                 });
             }
             same @ (Same::Heard | Same::CutShort) => {

@@ -33,6 +33,7 @@ fn stored(place: i64, origin: Origin, second: i64, message: &str) -> StoredTurn 
 fn call(known: Option<&str>, owner: Option<&str>, revision: i64) -> CallOfTurn {
     CallOfTurn {
         conversation_id: known.map(str::to_owned),
+        driver_id: Some(7),
         owner: owner.map(CallSid::from_text),
         transcript_revision: revision,
         turns: Vec::new(),
@@ -92,6 +93,8 @@ fn the_turns_like_it_decide_next() {
         Plan::Repeat(SavedTurn {
             transcription_id: 100 + place,
             sequence_number: place,
+            conversation_id: "conv_1".to_owned(),
+            driver_id: Some(7),
         })
     };
     let take = |places: &[i64]| Plan::TakePlace {

@@ -15,6 +15,7 @@ pub mod reconciling;
 pub mod retention;
 mod row;
 pub mod settlement;
+mod turn_rows;
 pub mod turns;
 
 use core::cell::Cell;

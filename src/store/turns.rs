@@ -1,40 +1,10 @@
 //! Spoken turns.
 
 use super::events::any_waiting;
-use super::{Database, DatabaseError, FromRow, NO_RESULT, Row, Statement, Store};
-use crate::model::{CallSid, NewTurn, Origin, Speaker, StoredTurn, UtcTime};
+pub use super::turn_rows::{CallOfTurn, Linked, SavedTurn};
+use super::{Database, DatabaseError, NO_RESULT, Statement, Store};
+use crate::model::{NewTurn, UtcTime};
 use crate::platform::Runtime;
-
-/// A turn's names once it is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SavedTurn {
-    /// Its number in the whole ledger.
-    pub transcription_id: i64,
-    /// Its place in the conversation.
-    pub sequence_number: i64,
-}
-
-/// What is on record of the call of a turn that [`Store::save_transcription`] did not store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallOfTurn {
-    /// The call's conversation.
-    pub conversation_id: Option<String>,
-    /// The call that has the conversation which the turn names.
-    pub owner: Option<CallSid>,
-    /// How often ElevenLabs' transcript was written; above 0 a late turn takes a place in it.
-    pub transcript_revision: i64,
-    /// The stored turns that may be the same one, in the order of their places.
-    pub turns: Vec<StoredTurn>,
-}
-
-/// What linking a call by one of its turns did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Linked {
-    /// The turn, if it was stored.
-    pub saved: Option<SavedTurn>,
-    /// Whether events of the conversation wait to be applied.
-    pub events_wait: bool,
-}
 
 /// Whether the stored turn `t` is a repeat of the posted one: speaker `?2`, text `?3`, time `?4`.
 /// `ledger::same_turn::compare` says the same as `Same::Repeat`, and a property test compares them.
@@ -42,6 +12,15 @@ macro_rules! same_turn {
     () => {
         "t.timestamp = ?4 AND t.speaker_type = ?2 AND (t.message_text = '' \
          OR (t.origin <> 'transcript' AND ?3 IN (t.message_text, t.original_text)))"
+    };
+}
+
+/// What a statement that stores a turn says of it: [`SavedTurn`].
+macro_rules! saved_turn {
+    () => {
+        " RETURNING id AS transcription_id, sequence_number, conversation_id, \
+         (SELECT c.driver_id FROM calls c \
+          WHERE c.conversation_id = call_transcriptions.conversation_id) AS driver_id"
     };
 }
 
@@ -100,7 +79,8 @@ pub const SAVE_TRANSCRIPTION: &str = concat!(
        AND NOT EXISTS (SELECT 1 FROM call_transcriptions t \
                        WHERE t.conversation_id = c.conversation_id AND ",
     same_turn!(),
-    ") RETURNING id AS transcription_id, sequence_number"
+    ")",
+    saved_turn!()
 );
 
 /// A call that gets a text after retention has passed it is marked, so that the text is cleared when
@@ -111,7 +91,7 @@ const MARK_FOR_RETENTION: &str = concat!(
 );
 
 /// The call of a turn (`?1`), and whose the conversation is that the turn names (`?2`).
-const CALL_OF_TURN: &str = "SELECT c.conversation_id, c.transcript_revision, \
+const CALL_OF_TURN: &str = "SELECT c.conversation_id, c.driver_id, c.transcript_revision, \
        (SELECT o.call_sid FROM calls o WHERE o.conversation_id = ?2) AS owner \
      FROM calls c WHERE c.call_sid = ?1";
 
@@ -138,7 +118,8 @@ const TAKE_PLACE: &str = concat!(
        AND (SELECT transcript_revision FROM calls WHERE conversation_id = ?5) = ?6 \
        AND NOT EXISTS (SELECT 1 FROM call_transcriptions t WHERE t.conversation_id = ?5 AND ",
     same_turn!(),
-    ") RETURNING id AS transcription_id, sequence_number"
+    ")",
+    saved_turn!()
 );
 
 /// Whether a late turn may be inserted: the transcript (`?6`) of its call's conversation (`?5`) is the
@@ -185,7 +166,7 @@ const INSERT_LATE_TURN: &str = concat!(
     last_place!(),
     "), ?7, 'unreported' FROM calls c WHERE c.call_sid = ?1 AND ",
     may_insert!(),
-    " RETURNING id AS transcription_id, sequence_number"
+    saved_turn!()
 );
 
 /// What stepped aside takes its new place.
@@ -197,40 +178,6 @@ pub(super) const STEP_BACK: &str = "UPDATE call_transcriptions SET sequence_numb
 const LINK: &str = "UPDATE calls SET conversation_id = ?2, conversation_claimed = ?4, updated_at = ?3 \
      WHERE call_sid = ?1 AND conversation_id IS NULL \
        AND NOT EXISTS (SELECT 1 FROM calls o WHERE o.conversation_id = ?2)";
-
-impl FromRow for SavedTurn {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            transcription_id: row.integer("transcription_id")?,
-            sequence_number: row.integer("sequence_number")?,
-        })
-    }
-}
-
-impl FromRow for StoredTurn {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            id: row.integer("id")?,
-            sequence_number: row.integer("sequence_number")?,
-            speaker: row.word("speaker", Speaker::parse)?,
-            message: row.text("message")?,
-            original_text: row.optional_text("original_text")?,
-            timestamp: row.time("timestamp")?,
-            origin: row.word("origin", Origin::parse)?,
-        })
-    }
-}
-
-impl FromRow for CallOfTurn {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            conversation_id: row.optional_text("conversation_id")?,
-            owner: row.optional_text("owner")?.map(CallSid::from_text),
-            transcript_revision: row.integer("transcript_revision")?,
-            turns: Vec::new(),
-        })
-    }
-}
 
 impl<D: Database, R: Runtime> Store<D, R> {
     /// Stores one turn under the next number, or nothing when it is a repeat or the call takes no

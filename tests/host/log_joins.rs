@@ -181,3 +181,77 @@ async fn a_line_without_a_faulty_field_has_none() {
         "{line}"
     );
 }
+
+// -------------------------------------------------------------------------------------------- turns
+
+/// Posts a turn of driver 7's call that names no conversation, and returns its line.
+async fn turn_line(world: &World, second: u32, message: &str) -> Value {
+    let reply = world.post(TURN, &turn_body(7, second, message)).await;
+    assert!(matches!(reply.status, 200 | 201), "{}", reply.text);
+    let line = world.lines("request").pop().unwrap();
+    assert_eq!(line["status"], reply.status);
+    assert_eq!(
+        (&line["conversation_id"], &line["driver_id"]),
+        (&json!("conv_7"), &json!(7)),
+        "{line}"
+    );
+    line
+}
+
+#[tokio::test]
+async fn a_turns_line_has_its_conversation_and_its_driver_at_no_further_round_trip() {
+    let world = world_with_calls(&[7]).await;
+    let new = turn_line(&world, 1, "Hello").await;
+    assert_eq!(
+        (&new["status"], &new["db_round_trips"]),
+        (&json!(201), &json!(1))
+    );
+    let repeat = turn_line(&world, 1, "Hello").await;
+    assert_eq!(
+        (&repeat["status"], &repeat["db_round_trips"]),
+        (&json!(200), &json!(2))
+    );
+}
+
+#[tokio::test]
+async fn the_line_of_a_late_turn_has_them_too() {
+    let world = world_with_calls(&[7]).await;
+    let turns = [(2, "A:Hello"), (4, "A:Bye")];
+    world.deliver(&transcription(conversation(7, &turns))).await;
+    // It takes its place in ElevenLabs' transcript.
+    assert_eq!(turn_line(&world, 2, "Hello").await["status"], 200);
+    // The transcript does not have it.
+    assert_eq!(turn_line(&world, 3, "Wait").await["status"], 201);
+    assert_eq!(turn_line(&world, 3, "Wait").await["status"], 200);
+}
+
+#[tokio::test]
+async fn the_line_of_a_turn_that_links_its_call_has_them_too() {
+    let world = World::new();
+    world.script(|_| Err(call_ledger::elevenlabs::TransportError::Timeout));
+    world.post(PLACE, &place_body(&[7])).await;
+    let mut turn = turn_body(7, 1, "Hello");
+    turn["conversation_id"] = json!("conv_7");
+    assert_eq!(world.post(TURN, &turn).await.status, 201);
+    let line = world.lines("request").pop().unwrap();
+    assert_eq!(
+        (&line["conversation_id"], &line["driver_id"]),
+        (&json!("conv_7"), &json!(7))
+    );
+    turn_line(&world, 1, "Hello").await;
+}
+
+#[tokio::test]
+async fn the_line_of_a_turn_of_a_call_without_a_driver_has_no_driver() {
+    let world = world_with_calls(&[7]).await;
+    world.database.execute("UPDATE calls SET driver_id = NULL");
+    for status in [201, 200] {
+        let reply = world.post(TURN, &turn_body(7, 1, "Hello")).await;
+        assert_eq!(reply.status, status);
+        let line = world.lines("request").pop().unwrap();
+        assert_eq!(
+            (&line["conversation_id"], line.get("driver_id")),
+            (&json!("conv_7"), None)
+        );
+    }
+}

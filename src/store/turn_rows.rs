@@ -1,0 +1,78 @@
+//! What the statements about turns give back.
+
+use super::{DatabaseError, FromRow, Row};
+use crate::model::{CallSid, Origin, Speaker, StoredTurn};
+
+/// A turn's names once it is stored, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedTurn {
+    /// Its number in the whole ledger.
+    pub transcription_id: i64,
+    /// Its place in the conversation.
+    pub sequence_number: i64,
+    /// The conversation of its call.
+    pub conversation_id: String,
+    /// The driver of its call.
+    pub driver_id: Option<i64>,
+}
+
+/// What is on record of the call of a turn that [`save_transcription`](super::Store::save_transcription) did not store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallOfTurn {
+    /// The call's conversation.
+    pub conversation_id: Option<String>,
+    /// The call's driver.
+    pub driver_id: Option<i64>,
+    /// The call that has the conversation which the turn names.
+    pub owner: Option<CallSid>,
+    /// How often ElevenLabs' transcript was written; above 0 a late turn takes a place in it.
+    pub transcript_revision: i64,
+    /// The stored turns that may be the same one, in the order of their places.
+    pub turns: Vec<StoredTurn>,
+}
+
+/// What linking a call by one of its turns did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linked {
+    /// The turn, if it was stored.
+    pub saved: Option<SavedTurn>,
+    /// Whether events of the conversation wait to be applied.
+    pub events_wait: bool,
+}
+
+impl FromRow for SavedTurn {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            transcription_id: row.integer("transcription_id")?,
+            sequence_number: row.integer("sequence_number")?,
+            conversation_id: row.text("conversation_id")?,
+            driver_id: row.optional_integer("driver_id")?,
+        })
+    }
+}
+
+impl FromRow for StoredTurn {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            id: row.integer("id")?,
+            sequence_number: row.integer("sequence_number")?,
+            speaker: row.word("speaker", Speaker::parse)?,
+            message: row.text("message")?,
+            original_text: row.optional_text("original_text")?,
+            timestamp: row.time("timestamp")?,
+            origin: row.word("origin", Origin::parse)?,
+        })
+    }
+}
+
+impl FromRow for CallOfTurn {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self {
+            conversation_id: row.optional_text("conversation_id")?,
+            driver_id: row.optional_integer("driver_id")?,
+            owner: row.optional_text("owner")?.map(CallSid::from_text),
+            transcript_revision: row.integer("transcript_revision")?,
+            turns: Vec::new(),
+        })
+    }
+}
