@@ -15,6 +15,7 @@ async function turn(request, env) {
       body.timestamp,
       new Date().toISOString(),
       body.conversation_id ?? null,
+      0,
     )
     .all();
   return Response.json(
