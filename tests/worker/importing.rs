@@ -42,7 +42,7 @@ fn the_record_of_a_real_postgresql_comes_over_and_importing_again_changes_nothin
     let odd = rows(
         &database(),
         "SELECT conversation_id FROM call_transcriptions WHERE message_text = ?1 OR length(message_text) = 132000 ORDER BY 1",
-        &[&message],
+        &[message],
     );
     assert_eq!(
         odd,
