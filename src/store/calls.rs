@@ -309,7 +309,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
                 .bind(call_sid.as_str())
                 .bind(conversation_id),
         ];
-        let results = self.run("relink", &statements).await?;
+        let results = self.run("move_claim", &statements).await?;
         Ok(results.last().is_some_and(ResultSet::has_rows))
     }
 

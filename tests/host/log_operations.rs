@@ -93,10 +93,7 @@ async fn the_line_of_an_event_that_could_not_be_applied_names_the_operation() {
 async fn the_line_of_a_run_names_the_operation_that_ended_it() {
     let world = world_with_calls(&[7]).await;
     world.database.fail_next([Refused(PERMANENT)]);
-    assert_eq!(
-        failed(&world.reconcile().await.line),
-        "oldest_waiting_events"
-    );
+    assert_eq!(failed(&world.reconcile().await.line), "take_waiting_events");
 }
 
 #[tokio::test]
@@ -112,4 +109,27 @@ async fn an_answer_of_another_shape_names_the_operation() {
 fn a_line_without_a_failure_has_no_operation() {
     let line: Value = serde_json::from_str(&Line::new("request").to_json()).unwrap();
     assert_eq!(line, json!({ "level": "info", "event": "request" }));
+}
+
+#[test]
+fn every_operation_has_the_name_of_its_method() {
+    let mut found = 0;
+    for file in std::fs::read_dir("src/store").unwrap() {
+        let path = file.unwrap().path();
+        let source = std::fs::read_to_string(&path).unwrap();
+        for method in source.split("async fn ").skip(1) {
+            let name = method.split(['(', '<']).next().unwrap();
+            for start in [".run(", ".run_one(", "let operation = "] {
+                for rest in method.split(start).skip(1) {
+                    let Some(rest) = rest.trim_start().strip_prefix('"') else {
+                        continue;
+                    };
+                    let operation = rest.split('"').next().unwrap();
+                    assert_eq!(operation, name, "{}", path.display());
+                    found += 1;
+                }
+            }
+        }
+    }
+    assert!(found > 20, "{found}");
 }
