@@ -38,7 +38,7 @@ use serde_json::{Value, json};
 use instance::Sender;
 use world::{API_TOKEN, Shared, World, cron, post_as};
 
-const SEEDS_IN_A_TEST_RUN: u64 = 3_000;
+const SEEDS_IN_A_TEST_RUN: u64 = 1_000;
 const MINUTE: u64 = 60_000;
 
 #[test]
