@@ -176,7 +176,11 @@ impl Database for SimDatabase {
                 world.watch.violated(&world, what);
             }
             // Most round trips only read, and then there is nothing new to check.
-            if result.iter().flatten().any(|result| result.rows_written > 0) {
+            if result
+                .iter()
+                .flatten()
+                .any(|result| result.rows_written > 0)
+            {
                 world.watch.after_commit(&world);
             }
             let lost = executor.chance(weather.answer_lost);
