@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::http::{Reply, sid, turn};
 use crate::ledger::{Ledger, OTHER_WEBHOOK_SECRET, SPOKEN, WEBHOOK_SECRET, test};
 
-const EVENT: &str = "/webhooks/elevenlabs/post-call";
+pub const EVENT: &str = "/webhooks/elevenlabs/post-call";
 
-fn now() -> i64 {
+pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since.as_secs()).unwrap()
 }

@@ -10,6 +10,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::ledger::{API_TOKEN, SPOKEN};
+use crate::wrangler::PATIENCE;
 
 pub const PLACE: &str = "/driver_data/call-elevenlabs";
 pub const TURN: &str = "/webhooks/elevenlabs/transcription";
@@ -98,15 +99,41 @@ impl Http {
 
     /// Posts a body in chunks, without announcing its length. The answer's status.
     pub async fn post_chunked(&self, path: &str, body: Vec<u8>) -> u16 {
+        self.exchange(path, "Transfer-Encoding: chunked\r\n", move |stream| {
+            send_chunked(stream, &body)
+        })
+        .await
+    }
+
+    /// Sends a head with these header lines, and no body whatever they say. The request is open for as long as the
+    /// connection.
+    pub fn open(&self, path: &str, lines: &str) -> TcpStream {
+        let host = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n"
+        )
+        .unwrap();
+        stream
+    }
+
+    /// Posts a head with these header lines, and then what `send` writes. The answer's status.
+    pub async fn exchange(
+        &self,
+        path: &str,
+        lines: &str,
+        send: impl FnOnce(&mut TcpStream) -> std::io::Result<()> + Send + 'static,
+    ) -> u16 {
         let host = self.url.trim_start_matches("http://").to_owned();
-        let path = path.to_owned();
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n");
         let exchange = move || {
             let mut stream = TcpStream::connect(&host).unwrap();
-            let head = format!(
-                "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-            );
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
             // A server may answer, and hang up, before it has read everything.
-            let _ = send_chunked(&mut stream, &head, &body);
+            let _ = send(&mut stream);
             let mut answer = Vec::new();
             let _ = stream.read_to_end(&mut answer);
             let answer = String::from_utf8_lossy(&answer).into_owned();
@@ -122,8 +149,7 @@ impl Http {
     }
 }
 
-fn send_chunked(stream: &mut TcpStream, head: &str, body: &[u8]) -> std::io::Result<()> {
-    stream.write_all(head.as_bytes())?;
+pub fn send_chunked(stream: &mut TcpStream, body: &[u8]) -> std::io::Result<()> {
     for chunk in body.chunks(10_000) {
         write!(stream, "{:x}\r\n", chunk.len())?;
         stream.write_all(chunk)?;
