@@ -8,6 +8,18 @@ export function message(error) {
   return cause && !own.includes(cause) ? `${own}: ${cause}` : own;
 }
 
+/** How long an operation of the bucket may take. ElevenLabs waits meanwhile, and the database can keep an event as well. */
+const BUCKET_PATIENCE_MS = 5_000;
+
+/** What the promise gives, unless it takes too long. */
+async function patiently(promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("no answer within 5 seconds")), BUCKET_PATIENCE_MS);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 export const effects = {
   /** The request's whole body as bytes. */
   body: async (_, { request }) => new Uint8Array(await request.arrayBuffer()),
@@ -53,6 +65,25 @@ export const effects = {
     } finally {
       clearTimeout(timer);
     }
+  },
+
+  /** Writes a text into the bucket, in place of what is there under its key. */
+  async put([key, text], { env }) {
+    await patiently(env.EVENTS.put(key, text));
+    return "";
+  },
+
+  /** Reads a text from the bucket: "=" and the text, or nothing where there is no object. */
+  async get(key, { env }) {
+    const read = async () => (await env.EVENTS.get(key))?.text();
+    const text = await patiently(read());
+    return text === undefined ? "" : `=${text}`;
+  },
+
+  /** Deletes objects of the bucket. Keys without an object are no error. */
+  async delete(keys, { env }) {
+    await patiently(env.EVENTS.delete(keys));
+    return "";
   },
 
   /** Waits so many milliseconds. */

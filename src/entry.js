@@ -99,14 +99,20 @@ function response(text) {
 let knownEnv;
 let knownSettings = "{}";
 
-/** Variables and secrets as JSON: texts and numbers as they are, a rate limit as `["limit"]`, anything else as its type. */
+/** What kind of binding this is. */
+function kind(value) {
+  if (typeof value?.limit === "function") return "limit";
+  return typeof value?.head === "function" ? "bucket" : typeof value;
+}
+
+/** Variables and secrets as JSON: texts and numbers as they are, anything else as its kind, `["limit"]` or `["bucket"]`. */
 function settings(env) {
   if (env !== knownEnv) {
     const given = {};
     for (const name of Object.keys(env)) {
       const value = env[name];
       const plain = typeof value === "string" || typeof value === "number";
-      given[name] = plain ? value : [typeof value?.limit === "function" ? "limit" : typeof value];
+      given[name] = plain ? value : [kind(value)];
     }
     knownSettings = JSON.stringify(given);
     knownEnv = env;

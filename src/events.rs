@@ -11,6 +11,7 @@ use crate::elevenlabs::worker_transport::FetchTransport;
 use crate::http::Service;
 use crate::http::edge::EdgeRequest;
 use crate::ledger::reconcile::reconcile;
+use crate::platform::config;
 use crate::platform::effects::{Effects, Outcome, Step, Task, Tasks};
 use crate::platform::worker_runtime::WorkerRuntime;
 use crate::platform::worker_settings::WorkerSettings;
@@ -38,7 +39,7 @@ pub fn begin_request(head: &str, settings: &str, tells_hang_up: bool) -> String 
     let runtime = WorkerRuntime::new(effects.clone());
     let settings = WorkerSettings::new(settings, effects.clone());
     let service = Service::new(
-        D1::new(effects.clone()),
+        D1::new(effects.clone(), settings.has_bucket(config::BUCKET)),
         runtime.clone(),
         FetchTransport::new(effects.clone()),
         settings,
@@ -55,7 +56,10 @@ pub fn begin_scheduled(settings: &str) -> String {
     let effects = Effects::default();
     let runtime = Traced::run(WorkerRuntime::new(effects.clone()));
     let settings = WorkerSettings::new(settings, effects.clone());
-    let store = Store::new(D1::new(effects.clone()), runtime.clone());
+    let store = Store::new(
+        D1::new(effects.clone(), settings.has_bucket(config::BUCKET)),
+        runtime.clone(),
+    );
     let transport = FetchTransport::new(effects.clone());
     begin(&runtime.clone(), effects, async move {
         reconcile(&store, &runtime, transport, &settings).await;

@@ -25,10 +25,22 @@ pub(super) struct DetailedHealth {
     #[cfg_attr(not(target_arch = "wasm32"), schemars(extend("const" = "ok")))]
     status: &'static str,
     database: DatabaseHealth,
+    /// The bucket for the payloads of events; `null` if none is bound.
+    events_bucket: Option<BucketHealth>,
     /// Which settings are set. Never their values.
     configuration: BTreeMap<&'static str, bool>,
     /// What is wrong with settings that are set; empty when all can be used. Never their values.
     configuration_faults: BTreeMap<&'static str, &'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+enum BucketHealth {
+    /// It answers.
+    Ok,
+    /// It does not. Payloads go into the database meanwhile.
+    Failing,
 }
 
 #[derive(Serialize)]
@@ -55,14 +67,20 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             return Ok(Answer::json(200, &Health { status }));
         }
         let condition = self.store.condition().await.map_err(Problem::Unhealthy)?;
+        let round_trip_ms = self.store.usage().millis;
+        let bucket = self.store.bucket_answers().await;
         let health = DetailedHealth {
             status,
             database: DatabaseHealth {
-                round_trip_ms: self.store.usage().millis,
+                round_trip_ms,
                 migration: condition.migration,
                 unsettled_calls: condition.unsettled_calls,
                 waiting_events: condition.waiting_events,
             },
+            events_bucket: bucket.map(|answers| match answers {
+                true => BucketHealth::Ok,
+                false => BucketHealth::Failing,
+            }),
             configuration: config::present(&self.settings),
             configuration_faults: config::faults(&self.settings),
         };

@@ -122,9 +122,12 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
 
     /// What the run has spent so far.
     pub fn spent(&self) -> Cost {
+        let usage = self.store.usage();
+        let asked = self.elevenlabs.as_ref().map_or(0, Client::requests);
         Cost {
-            statements: self.store.usage().statements,
-            requests: self.elevenlabs.as_ref().map_or(0, Client::requests),
+            statements: usage.statements,
+            // Cloudflare counts both.
+            requests: asked.saturating_add(usage.bucket_requests),
         }
     }
 
@@ -225,11 +228,17 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         let conversation_id = oldest.conversation_id.as_str();
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         let events = self.store.waiting_events(conversation_id, rows).await?;
-        let parsed = events.into_iter().filter_map(|(id, payload)| {
-            let event = Event::parse(&payload?).ok()?;
-            Some((id, event))
-        });
-        for (id, event) in parsed.take(tries) {
+        let mut tried = 0;
+        for (id, payload) in events {
+            if tried == tries {
+                break;
+            }
+            // One at a time: a payload may have megabytes. What the bucket does not give waits.
+            let payload = self.store.read_payload(id, payload).await.ok().flatten();
+            let Some(event) = payload.and_then(|payload| Event::parse(&payload).ok()) else {
+                continue;
+            };
+            tried += 1;
             let Some(evidence) = evidence(&event) else {
                 continue;
             };

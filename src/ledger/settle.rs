@@ -280,7 +280,9 @@ pub async fn apply_waiting<D: Database, R: Runtime>(
 ) {
     let waiting = store.waiting_events(conversation_id, limit).await;
     for (id, payload) in waiting.unwrap_or_default() {
-        // Without its payload only ElevenLabs can tell; that is the reconciler's part.
+        // Without its payload only ElevenLabs can tell; that is the reconciler's part. One at a time:
+        // a payload may have 32 MiB.
+        let payload = store.read_payload(id, payload).await.ok().flatten();
         let Some(event) = payload.and_then(|payload| Event::parse(&payload).ok()) else {
             continue;
         };

@@ -15,6 +15,8 @@ use crate::elevenlabs::Telephony;
 
 /// The name of the D1 binding.
 pub const DATABASE: &str = "DB";
+/// The name of the R2 binding, which is optional.
+pub const BUCKET: &str = "EVENTS";
 /// The rate limit of turns for one call.
 pub const TURN_LIMIT_BY_CALL: &str = "TURN_RATE_LIMIT_BY_CALL";
 /// The rate limit of turns from one address.
@@ -132,6 +134,10 @@ pub fn faults(settings: &impl Settings) -> BTreeMap<&'static str, &'static str> 
                 .into_iter()
                 .filter_map(|limit| is_limited(settings, limit).err()),
         )
+        .chain(settings.is_no_bucket(BUCKET).then_some(NotConfigured {
+            name: BUCKET,
+            fault: "is bound to something that is not an R2 bucket; the database keeps the events",
+        }))
         .map(|wrong| (wrong.name, wrong.fault))
         .collect()
 }

@@ -103,6 +103,8 @@ pub struct Usage {
     pub rows_written: u64,
     /// Calls that were repeats after a transient error.
     pub retries: u32,
+    /// Operations of the bucket, repeats included; the platform limits them per invocation.
+    pub bucket_requests: u32,
     /// Milliseconds spent waiting for the database, pauses before repeats aside.
     pub millis: u64,
 }

@@ -58,6 +58,11 @@ pub trait Settings {
         RateLimit::Unbound
     }
 
+    /// Whether something is bound under this name that is no bucket.
+    fn is_no_bucket(&self, _name: &str) -> bool {
+        false
+    }
+
     /// Whether the rate limit bound under this name admits one more request of this key; true
     /// when the limiter fails.
     fn admits(&self, _limit: &'static str, _key: &str) -> impl Future<Output = bool> {
@@ -72,6 +77,10 @@ impl<S: Settings> Settings for &S {
 
     fn rate_limit(&self, name: &str) -> RateLimit {
         (**self).rate_limit(name)
+    }
+
+    fn is_no_bucket(&self, name: &str) -> bool {
+        (**self).is_no_bucket(name)
     }
 
     fn admits(&self, limit: &'static str, key: &str) -> impl Future<Output = bool> {

@@ -14,7 +14,7 @@ use super::effects::{Effects, Outcome};
 enum Given {
     Text(String),
     Number(f64),
-    /// `["limit"]` for a rate limit, and the type of anything else.
+    /// `["limit"]` for a rate limit, `["bucket"]` for one of R2, and the type of anything else.
     Kind([String; 1]),
     Other(IgnoredAny),
 }
@@ -36,6 +36,13 @@ impl WorkerSettings {
             effects,
         }
     }
+
+    /// Whether a bucket is bound under this name.
+    #[must_use]
+    pub fn has_bucket(&self, name: &str) -> bool {
+        let given = self.given.as_ref().and_then(|given| given.get(name));
+        matches!(given, Some(Given::Kind([kind])) if kind == "bucket")
+    }
 }
 
 impl Settings for WorkerSettings {
@@ -56,6 +63,14 @@ impl Settings for WorkerSettings {
         }
     }
 
+    fn is_no_bucket(&self, name: &str) -> bool {
+        let bound = self
+            .given
+            .as_ref()
+            .is_some_and(|given| given.contains_key(name));
+        bound && !self.has_bucket(name)
+    }
+
     async fn admits(&self, limit: &'static str, key: &str) -> bool {
         // A limiter that fails admits: a lost turn is worse than one too many.
         self.effects.ask("limit", &(limit, key)).await != Outcome::Text("no".to_owned())
@@ -65,6 +80,7 @@ impl Settings for WorkerSettings {
 #[cfg(test)]
 mod tests {
     use super::{RateLimit, Setting, Settings, WorkerSettings};
+    use crate::platform::config::faults;
     use crate::platform::effects::Effects;
 
     fn given(json: &str) -> WorkerSettings {
@@ -93,6 +109,24 @@ mod tests {
         assert_eq!(settings.get("BY_CALL"), Setting::Unreadable);
         assert_eq!(settings.rate_limit("BY_ADDRESS"), RateLimit::Other);
         assert_eq!(settings.rate_limit("ABSENT"), RateLimit::Unbound);
+    }
+
+    #[test]
+    fn a_bucket_is_bound_or_not() {
+        let settings = given(r#"{"EVENTS":["bucket"],"OTHER":["object"],"TEXT":"bucket"}"#);
+        assert!(settings.has_bucket("EVENTS"));
+        for name in ["OTHER", "TEXT", "ABSENT"] {
+            assert!(!settings.has_bucket(name), "{name}");
+        }
+        for (json, named) in [
+            (r#"{"EVENTS":["bucket"]}"#, false),
+            ("{}", false),
+            (r#"{"EVENTS":"call-ledger-events"}"#, true),
+            (r#"{"EVENTS":["object"]}"#, true),
+        ] {
+            let faults = faults(&given(json));
+            assert_eq!(faults.contains_key("EVENTS"), named, "{json}");
+        }
     }
 
     #[test]

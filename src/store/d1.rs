@@ -1,23 +1,35 @@
 //! The worker's database: Cloudflare D1, through the effect `query` of `src/effects.js`.
 
+use super::r2::R2;
 use super::{Database, DatabaseError, ResultSet, Statement};
 use crate::platform::effects::Effects;
 
-/// D1 behind the binding `DB`. When there is none, every use of it says so.
+/// D1 behind the binding `DB`, and the bucket beside it. When there is no database, every use of it
+/// says so.
 #[derive(Debug, Clone)]
 pub struct D1 {
     effects: Effects,
+    bucket: Option<R2>,
 }
 
 impl D1 {
-    /// The database of the task that these effects belong to.
+    /// The database of the task that these effects belong to, and its bucket if one is bound.
     #[must_use]
-    pub const fn new(effects: Effects) -> Self {
-        Self { effects }
+    pub fn new(effects: Effects, has_bucket: bool) -> Self {
+        Self {
+            bucket: has_bucket.then(|| R2::new(effects.clone())),
+            effects,
+        }
     }
 }
 
 impl Database for D1 {
+    type Bucket = R2;
+
+    fn bucket(&self) -> Option<&R2> {
+        self.bucket.as_ref()
+    }
+
     async fn run(&self, statements: &[Statement]) -> Result<Vec<ResultSet>, DatabaseError> {
         let answer = self.effects.ask("query", &statements).await.text();
         let answer = answer.map_err(DatabaseError::new)?;

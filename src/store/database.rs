@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
+use super::bucket::Bucket;
 use super::row::{FromRow, Row};
 use crate::platform::log::Line;
 
@@ -196,8 +197,15 @@ impl fmt::Display for DatabaseError {
 
 impl std::error::Error for DatabaseError {}
 
-/// A SQLite database: D1 in the worker, SQLite itself in the tests.
+/// A SQLite database: D1 in the worker, SQLite itself in the tests. Beside it there may be a bucket
+/// for texts that are better not in it.
 pub trait Database {
+    /// The kind of bucket.
+    type Bucket: Bucket;
+
+    /// The bucket, if one is bound.
+    fn bucket(&self) -> Option<&Self::Bucket>;
+
     /// Runs the statements in one round trip and one transaction: all of them or none.
     ///
     /// # Errors

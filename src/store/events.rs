@@ -1,5 +1,6 @@
 //! ElevenLabs' events: kept as they come, and those that wait to be applied.
 
+use super::payloads::{self, Payload};
 use super::settlement::{Case, case, case_statements};
 use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
 use crate::model::UtcTime;
@@ -7,9 +8,6 @@ use crate::platform::Runtime;
 
 /// The types that are applied, for the searches by conversation: they make its unique index serve.
 const APPLIED_TYPES: &str = "('post_call_transcription', 'call_initiation_failure')";
-
-/// The longest text that is kept in a row; a row holds 2 MB.
-const LONGEST_PAYLOAD: usize = 1_900_000;
 
 /// What a received event is kept under.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +33,8 @@ pub struct KeptEvent {
     pub id: i64,
     /// `kept` while it waits, else what became of it.
     pub outcome: String,
+    /// Whether the row names an object of the bucket.
+    in_bucket: bool,
 }
 
 impl FromRow for KeptEvent {
@@ -42,6 +42,7 @@ impl FromRow for KeptEvent {
         Ok(Self {
             id: row.integer("id")?,
             outcome: row.text("outcome")?,
+            in_bucket: row.integer("payload_in_bucket")? == 1,
         })
     }
 }
@@ -55,17 +56,23 @@ pub struct WaitingEvent {
     pub conversation_id: String,
     /// When it came.
     pub received_at: UtcTime,
-    /// Whether it is kept whole.
+    /// Whether its payload can be read.
     pub has_payload: bool,
     /// Whether it waits still; false when it expired.
     pub waits: bool,
+    /// The object that its row names.
+    object: Option<String>,
 }
 
 impl FromRow for WaitingEvent {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        let conversation_id = row.text("conversation_id")?;
+        let (kind, time) = (row.text("type")?, row.integer("event_timestamp")?);
+        let in_bucket = row.integer("payload_in_bucket")? == 1;
         Ok(Self {
             id: row.integer("id")?,
-            conversation_id: row.text("conversation_id")?,
+            object: in_bucket.then(|| payloads::key(&conversation_id, &kind, time)),
+            conversation_id,
             received_at: row.word("received_at", |text| UtcTime::parse(text).ok())?,
             has_payload: row.integer("has_payload")? == 1,
             waits: row.integer("waits")? == 1,
@@ -73,16 +80,17 @@ impl FromRow for WaitingEvent {
     }
 }
 
-struct Payload {
+/// An event that waits, with the place of its payload.
+struct Waiting {
     id: i64,
-    payload: Option<String>,
+    payload: Payload,
 }
 
-impl FromRow for Payload {
+impl FromRow for Waiting {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.integer("id")?,
-            payload: row.optional_text("payload")?,
+            payload: Payload::from_row(row)?,
         })
     }
 }
@@ -118,23 +126,39 @@ pub(super) fn any_waiting(conversation_id: &str) -> Statement {
 impl<D: Database, R: Runtime> Store<D, R> {
     /// Keeps an event unless it is kept already, and reads its row and its call. One round trip.
     ///
-    /// No row is `None`: the event is another agent's, and no call on record has its conversation
-    /// or its `call_sid`. A conversation that only a turn claimed does not count. The statement
-    /// that checks this also inserts, so no call can be recorded in between.
+    /// 1. Put the payload into the bucket, if one is bound. If the bucket fails, the row takes it.
+    /// 2. Insert the row, and read what is on record. No row is `None`: the event is another agent's,
+    ///    and no call on record has its conversation or its `call_sid`. A conversation that only a
+    ///    turn claimed does not count. The statement that checks this also inserts, so no call can be
+    ///    recorded in between.
+    /// 3. Delete the object if the row on record does not name it: the event was kept before, and its
+    ///    payload is in the row or was cleared; or the bucket's answer was lost.
     ///
     /// # Errors
-    /// [`DatabaseError`] after the retries; the event may be kept nevertheless.
+    /// [`DatabaseError`] after the retries; the event may be kept nevertheless. Then the object stays,
+    /// because the row may name it.
     pub async fn keep_event(
         &self,
         event: NewEvent<'_>,
         call_sid: Option<&str>,
         now: UtcTime,
     ) -> Result<(Option<KeptEvent>, Option<Case>), DatabaseError> {
-        let payload = event.payload.filter(|text| text.len() <= LONGEST_PAYLOAD);
+        // 1. Another agent's event may be ignored, which shows only with its row. Its payload goes
+        //    into the row, so that what is ignored costs no operation of the bucket.
+        let object = event.payload.filter(|_| event.ours).and_then(|text| {
+            let key = payloads::key(event.conversation_id, event.kind, event.timestamp);
+            self.takes_payload(&key, text).then_some((key, text))
+        });
+        let in_bucket = match &object {
+            Some((key, text)) => self.put_payload(key, text).await,
+            None => false,
+        };
+        // 2.
+        let payload = event.payload.filter(|_| !in_bucket);
         let insert = Statement::new(
             "INSERT INTO elevenlabs_events \
-               (type, conversation_id, event_timestamp, payload, received_at, tried_at, outcome) \
-             SELECT ?1, ?2, ?3, ?4, ?5, ?5, ?6 \
+               (type, conversation_id, event_timestamp, payload, received_at, tried_at, outcome, payload_in_bucket) \
+             SELECT ?1, ?2, ?3, ?4, ?5, ?5, ?6, ?9 \
              WHERE ?7 OR EXISTS (SELECT 1 FROM calls WHERE call_sid = ?8 \
                                  OR (conversation_id = ?2 AND NOT conversation_claimed)) \
              ON CONFLICT DO NOTHING",
@@ -142,13 +166,14 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(event.kind)
         .bind(event.conversation_id)
         .bind(event.timestamp)
-        .bind(payload)
+        .bind(payload.filter(|text| text.len() <= payloads::LONGEST_IN_ROW))
         .bind(now)
         .bind(event.outcome)
         .bind(i64::from(event.ours))
-        .bind(call_sid);
+        .bind(call_sid)
+        .bind(i64::from(in_bucket));
         let select = Statement::new(
-            "SELECT id, outcome FROM elevenlabs_events \
+            "SELECT id, outcome, payload_in_bucket FROM elevenlabs_events \
              WHERE conversation_id = ?2 AND type = ?1 AND event_timestamp = ?3",
         )
         .bind(event.kind)
@@ -163,10 +188,17 @@ impl<D: Database, R: Runtime> Store<D, R> {
         if kept.is_none() && event.ours {
             return Err(DatabaseError::new("the event was not kept").during(operation));
         }
+        // 3. If this fails, the object stays until the bucket's own rule removes it.
+        if let Some((key, _)) = object
+            && kept.as_ref().is_some_and(|kept| !kept.in_bucket)
+        {
+            let _ = self.delete_objects(&[key]).await;
+        }
         Ok((kept, case(results.get(2..).unwrap_or_default())?))
     }
 
-    /// So many waiting events of a conversation with their payloads, oldest first. One round trip.
+    /// So many waiting events of a conversation, oldest first, with the places of their payloads. One
+    /// round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -174,14 +206,15 @@ impl<D: Database, R: Runtime> Store<D, R> {
         &self,
         conversation_id: &str,
         limit: i64,
-    ) -> Result<Vec<(i64, Option<String>)>, DatabaseError> {
+    ) -> Result<Vec<(i64, Payload)>, DatabaseError> {
+        let columns = payloads::COLUMNS;
         let select = Statement::new(format!(
-            "SELECT id, payload FROM elevenlabs_events WHERE conversation_id = ?1 \
+            "SELECT id, {columns} FROM elevenlabs_events WHERE conversation_id = ?1 \
              AND type IN {APPLIED_TYPES} AND outcome = 'kept' ORDER BY id LIMIT ?2"
         ))
         .bind(conversation_id)
         .bind(limit);
-        let rows: Vec<Payload> = self.run_one("waiting_events", select).await?.rows()?;
+        let rows: Vec<Waiting> = self.run_one("waiting_events", select).await?.rows()?;
         Ok(rows.into_iter().map(|row| (row.id, row.payload)).collect())
     }
 
@@ -196,7 +229,11 @@ impl<D: Database, R: Runtime> Store<D, R> {
     }
 
     /// Ends an event's wait without applying it, as `ignored` or `expired`, and clears its payload:
-    /// it belongs to a call that is not in this ledger. One round trip.
+    /// it belongs to a call that is not in this ledger. One round trip, and another one if its payload
+    /// is in the bucket.
+    ///
+    /// 1. Finish the row. It still names the object.
+    /// 2. Delete the object, and then its name.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -213,7 +250,27 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(id)
         .bind(outcome)
         .bind(now);
-        self.run_one("finish_event", update).await?;
+        let operation = "finish_event";
+        if self.database.bucket().is_none() {
+            self.run_one(operation, update).await?;
+            return Ok(());
+        }
+        // Read in a statement of its own: after a lost answer the update changes nothing more.
+        let columns = payloads::COLUMNS;
+        let named = Statement::new(format!(
+            "SELECT {columns} FROM elevenlabs_events \
+             WHERE id = ?1 AND outcome = ?2 AND payload_in_bucket = 1"
+        ))
+        .bind(id)
+        .bind(outcome);
+        // 1.
+        let results = self.run(operation, &[update, named]).await?;
+        // 2.
+        if let Some(named) = results.last() {
+            for payload in named.rows()? {
+                self.drop_payload(id, payload).await;
+            }
+        }
         Ok(())
     }
 
@@ -223,7 +280,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     /// conversation waits. One round trip.
     ///
     /// If the answer is lost, the retry takes the next conversation, and the first one waits for
-    /// another run.
+    /// another run. If an expired event was in the bucket, its object is deleted, and then its name.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -240,15 +297,24 @@ impl<D: Database, R: Runtime> Store<D, R> {
              WHERE conversation_id = (SELECT conversation_id FROM elevenlabs_events \
                  WHERE outcome = 'kept' AND tried_at < ?1 ORDER BY tried_at LIMIT 1) \
                AND type IN {APPLIED_TYPES} AND outcome = 'kept' \
-             RETURNING id, conversation_id, received_at, payload IS NOT NULL AS has_payload, \
+             RETURNING id, conversation_id, type, event_timestamp, received_at, payload_in_bucket, \
+               payload IS NOT NULL OR (payload_in_bucket AND ?4) AS has_payload, \
                outcome = 'kept' AS waits"
         ))
         .bind(tried_before)
         .bind(expired_before)
-        .bind(now);
+        .bind(now)
+        .bind(i64::from(self.database.bucket().is_some()));
         let taken = self.run_one("take_waiting_events", update).await?;
         let mut events: Vec<WaitingEvent> = taken.rows()?;
         events.sort_unstable_by_key(|event| event.id);
+        if self.database.bucket().is_some() {
+            for event in events.iter_mut().filter(|event| !event.waits) {
+                if let Some(key) = event.object.take() {
+                    self.drop_payload(event.id, Payload::Object(key)).await;
+                }
+            }
+        }
         Ok(events)
     }
 }

@@ -5,11 +5,14 @@
 //! written so that repeating it after a lost answer changes nothing more.
 
 mod arranging;
+pub mod bucket;
 pub mod calls;
 pub mod d1;
 mod database;
 pub mod events;
 pub mod health;
+pub mod payloads;
+mod r2;
 pub mod reading;
 pub mod reconciling;
 pub mod retention;
@@ -114,13 +117,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
                         && error.is_transient()
                         && self.allows(statements.len()) =>
                 {
-                    let longest = u64::from(BACKOFF_MS << (tries - 1));
-                    // Without random numbers the full pause is still a pause.
-                    let pause = self
-                        .runtime
-                        .random()
-                        .map_or(longest, |bytes| u64::from(bytes[0]) * longest / 255);
-                    self.runtime.sleep(pause).await;
+                    self.pause_before_retry(tries).await;
                     tries += 1;
                 }
                 Err(error) => return Err(error.during(operation)),
@@ -135,6 +132,23 @@ impl<D: Database, R: Runtime> Store<D, R> {
                 }
             }
         }
+    }
+
+    /// Waits after so many tries: up to [`BACKOFF_MS`], doubled with each try, with full jitter.
+    async fn pause_before_retry(&self, tries: u32) {
+        let longest = u64::from(BACKOFF_MS << (tries - 1));
+        // Without random numbers the full pause is still a pause.
+        let pause = self
+            .runtime
+            .random()
+            .map_or(longest, |bytes| u64::from(bytes[0]) * longest / 255);
+        self.runtime.sleep(pause).await;
+    }
+
+    fn count_bucket_request(&self) {
+        let mut usage = self.usage.get();
+        usage.bucket_requests += 1;
+        self.usage.set(usage);
     }
 
     fn count(

@@ -1,8 +1,11 @@
 //! Clearing texts that are older than they may be kept. Rows, numbers and outcomes stay.
 
+use super::payloads::Objects;
 use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
 use crate::model::UtcTime;
 use crate::platform::Runtime;
+
+const EVENTS: &str = "elevenlabs_events";
 
 /// How many rows of a table are looked at in one go.
 const PAGE: u64 = 500;
@@ -49,7 +52,7 @@ const TABLES: [Table; 2] = [
         also: None,
     },
     Table {
-        name: "elevenlabs_events",
+        name: EVENTS,
         created: "received_at",
         pending: "0",
         cleared: "payload = NULL",
@@ -123,7 +126,8 @@ impl FromRow for Due {
 
 impl<D: Database, R: Runtime> Store<D, R> {
     /// Clears the texts of rows made before a time, a page of each table, from where the last one
-    /// stopped. One round trip when nothing is due, two otherwise; ten statements at most.
+    /// stopped. One round trip when nothing is due, two otherwise, three when events
+    /// are due; eleven statements at most.
     ///
     /// Ids grow with time, so it goes by id and stops at the first row that is too young.
     ///
@@ -154,9 +158,18 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
         for (table, due) in TABLES.iter().zip(tables) {
             if due.rows() > 0 {
+                let mut cleared = table.cleared.to_owned();
+                if table.name == EVENTS {
+                    match self.clear_objects(due.from_id, due.to_id, before).await? {
+                        Objects::Deleted => cleared += ", payload_in_bucket = 0",
+                        Objects::OutOfReach => {}
+                        // The rows have to keep the names of what is left.
+                        Objects::Left => continue,
+                    }
+                }
                 done.rows += due.rows();
                 done.more |= due.rows() >= PAGE;
-                updates.extend(clear(table, before, due));
+                updates.extend(clear(table, &cleared, before, due));
                 progress.push((table.name, due.to_id));
             }
         }
@@ -220,13 +233,8 @@ fn due(table: &Table, before: UtcTime) -> Statement {
     .bind(before)
 }
 
-fn clear(table: &Table, before: UtcTime, due: &Due) -> Vec<Statement> {
-    let Table {
-        name,
-        created,
-        cleared,
-        ..
-    } = table;
+fn clear(table: &Table, cleared: &str, before: UtcTime, due: &Due) -> Vec<Statement> {
+    let Table { name, created, .. } = table;
     let rows = |sql: String| {
         let statement = Statement::new(sql).bind(due.from_id).bind(due.to_id);
         statement.bind(before)

@@ -13,6 +13,7 @@ mod support;
 
 mod access;
 mod boundary;
+mod bucket;
 mod build_script;
 mod claimed_links;
 mod claims_refuted;

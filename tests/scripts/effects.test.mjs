@@ -76,3 +76,27 @@ test("an exchange tells status and body, a redirect as it is, a timeout, and a b
   assert.equal(await exchange("/silent", { timeout_ms: 50 }), "timeout");
   await assert.rejects(exchange("/cut"));
 });
+
+test("a bucket is written, read, and emptied, and a key without an object is none", async () => {
+  const objects = new Map();
+  const EVENTS = {
+    put: async (key, text) => void objects.set(key, text),
+    get: async (key) => (objects.has(key) ? { text: async () => objects.get(key) } : null),
+    delete: async (keys) => keys.forEach((key) => objects.delete(key)),
+  };
+  const io = { env: { EVENTS } };
+  assert.equal(await effects.put(["a/b", "é"], io), "");
+  assert.equal(await effects.put(["empty", ""], io), "");
+  assert.equal(await effects.get("a/b", io), "=é");
+  assert.equal(await effects.get("empty", io), "=");
+  assert.equal(await effects.get("none", io), "");
+  assert.equal(await effects.delete(["a/b", "none"], io), "");
+  assert.deepEqual([...objects.keys()], ["empty"]);
+});
+
+test("a bucket that does not answer is not waited for longer than five seconds", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const waiting = effects.put(["key", "text"], { env: { EVENTS: { put: () => new Promise(() => {}) } } });
+  context.mock.timers.tick(5_000);
+  await assert.rejects(waiting, /no answer within 5 seconds/);
+});

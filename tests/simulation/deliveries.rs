@@ -1,6 +1,7 @@
 //! What ElevenLabs and its agent send to the worker: turns and events, late, twice, out of
 //! order, or never.
 
+use std::pin::Pin;
 use std::rc::Rc;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -229,6 +230,9 @@ async fn deliver_event(world: Shared, event: Value, wait: u64, retried: bool) {
     let pauses: &[u64] = if retried { &[30, 120, 480, 0] } else { &[0] };
     if let Some(answer) = send_event(&world, &event, pauses).await {
         world.watch.event_received(&world, &event, &answer);
+        if retried && answer["status"] == "applied" && world.executor.chance(200) {
+            deliver_second(&world, event);
+        }
     }
 }
 
@@ -251,6 +255,18 @@ pub async fn send_event(world: &Shared, event: &Value, pauses: &[u64]) -> Option
         }
     }
     None
+}
+
+/// ElevenLabs has a second conversation for the same phone call, as it sometimes does. The call has
+/// its own by now, so the ledger ignores this one's event.
+fn deliver_second(world: &Shared, mut event: Value) {
+    let id = event["data"]["conversation_id"].as_str().unwrap();
+    event["data"]["conversation_id"] = json!(format!("{id}_second"));
+    let wait = world.executor.below(10_000);
+    // Boxed, because it is delivered by what delivered the first.
+    let delivery: Pin<Box<dyn Future<Output = ()>>> =
+        Box::pin(deliver_event(world.clone(), event, wait, false));
+    world.executor.spawn(delivery);
 }
 
 fn signature(seconds: i64, body: &str) -> String {

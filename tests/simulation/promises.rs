@@ -129,6 +129,7 @@ impl Watch {
                 format!("promise 4: the event of {conversation_id} is not kept once: {answer}"),
             );
         }
+        self.payloads(world);
         if answer["status"] == "applied" {
             let name = format!("{conversation_id} {}", event["event_timestamp"]);
             let mut applied = self.applied.borrow_mut();
@@ -143,8 +144,34 @@ impl Watch {
         }
     }
 
+    /// A row that names an object has it, as long as the event may be applied or was; and no event
+    /// waits without its payload.
+    fn payloads(&self, world: &World) {
+        let lost = world.database.query(
+            "SELECT conversation_id FROM elevenlabs_events \
+             WHERE outcome = 'kept' AND payload IS NULL AND payload_in_bucket = 0",
+        );
+        if !lost.is_empty() {
+            self.violated(world, format!("promise 4: no payload of {lost:?}"));
+        }
+        let named = world.database.query(
+            "SELECT 'events/' || conversation_id || '/' || type || '/' || event_timestamp AS key \
+             FROM elevenlabs_events WHERE payload_in_bucket = 1 AND outcome IN ('kept', 'applied')",
+        );
+        let objects = world.bucket.borrow();
+        for row in named {
+            if !objects.contains_key(row["key"].as_str().unwrap()) {
+                self.violated(
+                    world,
+                    format!("promise 4: the bucket has not {}", row["key"]),
+                );
+            }
+        }
+    }
+
     /// Promises 3 and 5, after every commit.
     pub fn after_commit(&self, world: &World) {
+        self.payloads(world);
         let gaps = world.database.query(
             "SELECT conversation_id FROM call_transcriptions GROUP BY conversation_id \
              HAVING MIN(sequence_number) <> 1 OR MAX(sequence_number) <> COUNT(*)",
@@ -223,6 +250,7 @@ impl Watch {
         let forgotten = world.database.query(
             "SELECT type, conversation_id, outcome FROM elevenlabs_events \
              WHERE outcome <> 'applied' AND conversation_id NOT LIKE 'foreign_%' \
+               AND conversation_id NOT LIKE '%_second' \
                 OR outcome IN ('ignored', 'expired') AND payload IS NOT NULL",
         );
         if !forgotten.is_empty() {

@@ -2,6 +2,7 @@
 //! workers that die at any await.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use call_ledger::elevenlabs::{ApiAnswer, ApiRequest, Transport, TransportError};
@@ -11,6 +12,7 @@ use call_ledger::ledger::reconcile::reconcile;
 use call_ledger::model::UtcTime;
 use call_ledger::platform::log::Line;
 use call_ledger::platform::{RandomUnavailable, Runtime, Traced};
+use call_ledger::store::bucket::{Bucket, BucketError};
 use call_ledger::store::{Database, DatabaseError, ResultSet, Statement, Store};
 use futures_util::future::{Either, select};
 use serde_json::Value;
@@ -33,6 +35,8 @@ pub struct Weather {
     pub worker_dies: u64,
     pub elevenlabs_fails: u64,
     pub turn_lost: u64,
+    /// That the bucket refuses an operation, and that its answer to one is lost.
+    pub bucket_fails: u64,
     /// That somebody who guessed a call's name posts turns and names conversations.
     pub spoofed: u64,
     /// That a caller that places calls hangs up.
@@ -47,9 +51,23 @@ impl Weather {
     }
 }
 
+/// When a bucket is bound: a deployment may bind one later, or unbind it again.
+#[derive(Debug, Clone, Copy)]
+pub enum Bound {
+    Never,
+    Always,
+    /// From this time on, in milliseconds.
+    From(i64),
+    /// Up to this time.
+    Until(i64),
+}
+
 pub struct World {
     pub executor: Executor,
     pub database: Sqlite,
+    /// The bucket's objects by key.
+    pub bucket: RefCell<BTreeMap<String, String>>,
+    bound: Bound,
     pub elevenlabs: RefCell<Model>,
     pub watch: Watch,
     pub weather: Cell<Weather>,
@@ -77,6 +95,7 @@ impl World {
             worker_dies: bad([0, 20, 100, 300]),
             elevenlabs_fails: bad([0, 20, 100, 400]),
             turn_lost: bad([0, 50, 200, 1000]),
+            bucket_fails: bad([0, 20, 200, 700]),
             spoofed: bad([0, 0, 300, 1000]),
             hangs_up: bad([0, 0, 300, 1000]),
             agent_changed: bad([0, 0, 300, 1000]),
@@ -85,9 +104,19 @@ impl World {
         let untold = executor.chance(300);
         let dial_takes = [(0, 1_000), (0, 15_000), (0, 15_000), (40_000, 40_000)];
         let dial_takes = dial_takes[usize::try_from(executor.below(4)).unwrap()];
+        // Somewhere in the storm, which takes an hour and a half.
+        let moment = start + i64::try_from(executor.below(90 * 60_000)).unwrap();
+        let bound = match executor.below(4) {
+            0 => Bound::Never,
+            1 => Bound::Always,
+            2 => Bound::From(moment),
+            _ => Bound::Until(moment),
+        };
         Rc::new(Self {
             executor,
             database: Sqlite::new(),
+            bucket: RefCell::default(),
+            bound,
             elevenlabs: RefCell::default(),
             watch: Watch::default(),
             weather: Cell::new(weather),
@@ -96,6 +125,16 @@ impl World {
             untold,
             dial_takes,
         })
+    }
+
+    fn bucket_is_bound(&self) -> bool {
+        let now = self.executor.now.get();
+        match self.bound {
+            Bound::Never => false,
+            Bound::Always => true,
+            Bound::From(moment) => now >= moment,
+            Bound::Until(moment) => now < moment,
+        }
     }
 
     pub fn now(&self) -> UtcTime {
@@ -110,6 +149,7 @@ impl World {
             worker_dies: 0,
             elevenlabs_fails: 0,
             turn_lost: 0,
+            bucket_fails: 0,
             spoofed: 0,
             hangs_up: 0,
             agent_changed: 0,
@@ -158,6 +198,12 @@ impl Runtime for SimRuntime {
 pub struct SimDatabase(pub Shared, pub Rc<Instance>);
 
 impl Database for SimDatabase {
+    type Bucket = Self;
+
+    fn bucket(&self) -> Option<&Self> {
+        self.0.bucket_is_bound().then_some(self)
+    }
+
     async fn run(&self, statements: &[Statement]) -> Result<Vec<ResultSet>, DatabaseError> {
         let world = self.0.clone();
         self.1.asks(statements);
@@ -195,6 +241,52 @@ impl Database for SimDatabase {
             self.1.failed(statements);
         }
         result
+    }
+}
+
+impl SimDatabase {
+    /// One operation of the bucket, which happens whether or not the worker still lives. It can be
+    /// refused, and its answer can be lost.
+    async fn ask<T: 'static>(
+        &self,
+        act: impl FnOnce(&mut BTreeMap<String, String>) -> T + 'static,
+    ) -> Result<T, BucketError> {
+        let world = self.0.clone();
+        let operation = async move {
+            let executor = &world.executor;
+            executor.delay(executor.below(20)).await;
+            let failed = || BucketError::new("We encountered an internal error. (10001)");
+            let fails = world.weather.get().bucket_fails;
+            if executor.chance(fails / 2) {
+                return Err(failed());
+            }
+            let answer = act(&mut world.bucket.borrow_mut());
+            let lost = executor.chance(fails / 2);
+            executor.delay(executor.below(20)).await;
+            if lost { Err(failed()) } else { Ok(answer) }
+        };
+        self.0.executor.spawn(operation).await
+    }
+}
+
+impl Bucket for SimDatabase {
+    async fn put(&self, key: &str, text: &str) -> Result<(), BucketError> {
+        let (key, text) = (key.to_owned(), text.to_owned());
+        self.ask(move |objects| {
+            objects.insert(key, text);
+        })
+        .await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<String>, BucketError> {
+        let key = key.to_owned();
+        self.ask(move |objects| objects.get(&key).cloned()).await
+    }
+
+    async fn delete(&self, keys: &[String]) -> Result<(), BucketError> {
+        let keys = keys.to_vec();
+        self.ask(move |objects| objects.retain(|key, _| !keys.contains(key)))
+            .await
     }
 }
 

@@ -11,6 +11,8 @@ use rusqlite::types::{Value as Sql, ValueRef};
 use rusqlite::{Connection, StatementStatus, params_from_iter};
 use serde_json::{Map, Value};
 
+use super::bucket::MemoryBucket;
+
 fn migrated() -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     connection
@@ -44,6 +46,9 @@ pub struct Sqlite {
     round_trips: Cell<u32>,
     sent: Cell<usize>,
     statements: RefCell<Vec<Statement>>,
+    /// What is in it stays there while it is not bound.
+    pub bucket: MemoryBucket,
+    bound: Cell<bool>,
 }
 
 impl Sqlite {
@@ -71,7 +76,14 @@ impl Sqlite {
             round_trips: Cell::default(),
             sent: Cell::default(),
             statements: RefCell::default(),
+            bucket: MemoryBucket::default(),
+            bound: Cell::default(),
         }
+    }
+
+    /// Binds the bucket, or unbinds it. It is not bound at first.
+    pub fn bind_bucket(&self, bound: bool) {
+        self.bound.set(bound);
     }
 
     /// The next round trips go wrong in these ways, one each.
@@ -179,6 +191,12 @@ impl Sqlite {
 }
 
 impl Database for &Sqlite {
+    type Bucket = MemoryBucket;
+
+    fn bucket(&self) -> Option<&MemoryBucket> {
+        self.bound.get().then_some(&self.bucket)
+    }
+
     async fn run(&self, statements: &[Statement]) -> Result<Vec<ResultSet>, DatabaseError> {
         self.round_trips.set(self.round_trips.get() + 1);
         self.sent.set(self.sent.get() + statements.len());

@@ -33,9 +33,9 @@ pub const ANSWERS: &str = "+15550100000";
 
 /// One runtime for all tests, because the stand-in and the HTTP client live longer than a single one.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
-static LEDGER: LazyLock<Ledger> = LazyLock::new(|| Ledger::start(&[], Config::test()));
-/// Whose turn route asks for a token, whose calls go over a SIP trunk, and whose texts are cleared after some time. The
-/// redirecting number leads elsewhere.
+static LEDGER: LazyLock<Ledger> = LazyLock::new(|| Ledger::start(&[], "", Config::test()));
+/// Whose turn route asks for a token, whose calls go over a SIP trunk, whose texts are cleared after some time, and whose
+/// events are kept in a bucket. The redirecting number leads elsewhere.
 static GUARDED: LazyLock<(Ledger, Elsewhere)> = LazyLock::new(|| {
     let elsewhere = Elsewhere::open();
     let config = Config {
@@ -48,13 +48,19 @@ static GUARDED: LazyLock<(Ledger, Elsewhere)> = LazyLock::new(|| {
         ("RETENTION_DAYS", "30"),
         ("ELEVENLABS_TELEPHONY", "sip-trunk"),
     ];
-    (Ledger::start(&vars, config), elsewhere)
+    (Ledger::start(&vars, BUCKET, config), elsewhere)
 });
 
 /// The runtime of all tests.
 pub fn runtime() -> &'static Runtime {
     &RUNTIME
 }
+
+const BUCKET: &str = r#"
+[[r2_buckets]]
+binding = "EVENTS"
+bucket_name = "call-ledger-events"
+"#;
 
 /// Runs a test, beside others. Each keeps to calls of its own.
 pub fn test(body: impl AsyncFnOnce(&Ledger)) {
@@ -137,8 +143,9 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A server with these settings besides those without which nothing works, and a stand-in of this configuration.
-    fn start(more: &[(&str, &str)], config: Config) -> Self {
+    /// A server with these settings besides those without which nothing works, with these tables added to its
+    /// `wrangler.toml`, and a stand-in of this configuration.
+    fn start(more: &[(&str, &str)], tables: &str, config: Config) -> Self {
         wrangler::run_well(wrangler::command("sh").arg("scripts/build.sh"));
         let config = Config {
             api_key: API_KEY.into(),
@@ -168,6 +175,9 @@ impl Ledger {
         ];
         vars.extend(more);
         let workspace = wrangler::workspace(&vars);
+        let configuration = workspace.path().join("wrangler.toml");
+        let text = std::fs::read_to_string(&configuration).unwrap();
+        std::fs::write(&configuration, text + tables).unwrap();
         wrangler::run_well(
             wrangler::command("wrangler")
                 .args([

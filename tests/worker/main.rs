@@ -13,6 +13,7 @@
 mod wrangler;
 
 mod bodies;
+mod bucket;
 mod configuration;
 mod conversations;
 mod costs;
@@ -39,3 +40,4 @@ mod surface;
 mod traps;
 mod turns;
 mod unclear;
+mod unread;

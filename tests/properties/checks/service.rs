@@ -1,6 +1,7 @@
 //! The service where nothing is behind it: a database that listens and refuses, and an ElevenLabs
 //! that says the same to everything.
 
+use core::convert::Infallible;
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
@@ -43,6 +44,12 @@ impl Transport for Parrot<'_> {
 struct Listening(RefCell<Vec<String>>);
 
 impl Database for &Listening {
+    type Bucket = Infallible;
+
+    fn bucket(&self) -> Option<&Infallible> {
+        None
+    }
+
     async fn run(&self, statements: &[Statement]) -> Result<Vec<ResultSet>, DatabaseError> {
         let params = statements.iter().flat_map(|statement| &statement.params);
         let texts = params.filter_map(|param| match param {
