@@ -204,6 +204,7 @@ fn old_texts_are_cleared_by_the_scheduled_run() {
             .execute(
                 "UPDATE call_transcriptions SET created_at = '2025-01-01T00:00:00.000Z'; \
                  UPDATE calls SET created_at = '2025-01-01T00:00:00.000Z', status = 'completed', failure_reason = NULL; \
+                 UPDATE calls SET turns_due_at = created_at WHERE turns_due_at IS NOT NULL; \
                  UPDATE elevenlabs_events SET received_at = '2025-01-01T00:00:00.000Z'",
             )
             .await;
