@@ -160,7 +160,7 @@ unused_crates() {
   node -e '
     const fs = require("fs"), path = require("path");
     // Crates that are named to choose their version or features, not to be used.
-    const CHOSEN = { "call-ledger": { "wasm-bindgen": "the version of scripts/bindgen" } };
+    const CHOSEN = {};
     const { packages, workspace_members } = JSON.parse(fs.readFileSync(process.argv[1], "utf8"));
     const rust = (folder, top = true) => {
       if (!fs.existsSync(folder) || (!top && fs.existsSync(path.join(folder, "Cargo.toml")))) return [];
