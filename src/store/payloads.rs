@@ -104,7 +104,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         let text = get.await?;
         if text.is_none() {
             // If this fails, the next reader tells the row.
-            let _ = self.run_one("forget_object", forget(event_id)).await;
+            let _ = self.forget_object(event_id).await;
         }
         Ok(text)
     }
@@ -116,8 +116,14 @@ impl<D: Database, R: Runtime> Store<D, R> {
             && self.delete_objects(&[key]).await.is_ok()
         {
             // If this fails, the object is deleted a second time.
-            let _ = self.run_one("forget_object", forget(event_id)).await;
+            let _ = self.forget_object(event_id).await;
         }
+    }
+
+    /// Notes in the row of an event that the bucket has no object of it any more.
+    async fn forget_object(&self, event_id: i64) -> Result<(), DatabaseError> {
+        self.run_one("forget_object", forget(event_id)).await?;
+        Ok(())
     }
 
     /// Deletes the objects of at most 1,000 events: of the rows after `from_id` up to `to_id` that are

@@ -125,6 +125,19 @@ impl Http {
         lines: &str,
         send: impl FnOnce(&mut TcpStream) -> std::io::Result<()> + Send + 'static,
     ) -> u16 {
+        self.try_exchange(path, lines, send)
+            .await
+            .unwrap_or_else(|answer| panic!("no answer: {answer:?}"))
+    }
+
+    /// The same where the answer may be lost: a server that hangs up before it has read everything
+    /// resets the connection, and the answer with it. What came instead.
+    pub async fn try_exchange(
+        &self,
+        path: &str,
+        lines: &str,
+        send: impl FnOnce(&mut TcpStream) -> std::io::Result<()> + Send + 'static,
+    ) -> Result<u16, String> {
         let host = self.url.trim_start_matches("http://").to_owned();
         let head =
             format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n");
@@ -139,11 +152,8 @@ impl Http {
             let answer = String::from_utf8_lossy(&answer).into_owned();
             let status = answer
                 .strip_prefix("HTTP/1.1 ")
-                .and_then(|rest| rest.get(..3))
-                .map(str::parse);
-            status
-                .unwrap_or_else(|| panic!("no answer: {answer:?}"))
-                .unwrap()
+                .and_then(|rest| rest.get(..3)?.parse().ok());
+            status.ok_or(answer)
         };
         tokio::task::spawn_blocking(exchange).await.unwrap()
     }

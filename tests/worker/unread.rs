@@ -91,8 +91,8 @@ fn a_body_in_chunks_has_its_limit_whatever_length_it_announces_besides() {
         let id = format!("unread-{}", ledger.driver());
         let lines = format!("CF-Ray: {id}\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n");
         let send = |stream: &mut TcpStream| send_chunked(stream, &vec![b'x'; 4 * MIB]);
-        // `wrangler dev` answers 500 where it could not pass on the rest of the body, so the log is asked here, too.
-        ledger.http.exchange(TURN, &lines, send).await;
+        // `wrangler dev` answers 500 or nothing where it could not pass on the rest of the body, so the log is asked here.
+        let _ = ledger.http.try_exchange(TURN, &lines, send).await;
         assert_eq!(ledger.line(&id).await["status"], 413);
         assert_healthy(ledger).await;
     });
