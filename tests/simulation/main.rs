@@ -143,12 +143,12 @@ async fn storm_and_calm(world: Shared) {
 /// caution.
 async fn fleet(world: Shared, batch: u64) {
     let executor = &world.executor;
-    // Often shortly before the cron runs.
-    let start = match executor.below(3) {
-        0 => 4 * MINUTE - executor.below(2 * MINUTE),
-        _ => executor.below(10 * MINUTE),
-    };
-    executor.delay(start).await;
+    executor.delay(executor.below(10 * MINUTE)).await;
+    // The reconciler often runs while slow dials are open.
+    for _ in 0..executor.below(4) {
+        let wait = MINUTE + executor.below(MINUTE);
+        executor.spawn(cron_after(world.clone(), wait));
+    }
     // More than are dialled at once, now and then.
     let drivers = match executor.below(5) {
         0 => 20,
@@ -166,6 +166,11 @@ async fn fleet(world: Shared, batch: u64) {
             executor.delay(executor.below(2 * MINUTE)).await;
         }
     }
+}
+
+async fn cron_after(world: Shared, wait: u64) {
+    world.executor.delay(wait).await;
+    cron(&world).await;
 }
 
 async fn place(world: Shared, body: String) {

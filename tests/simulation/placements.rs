@@ -110,12 +110,28 @@ impl Placements {
         if linked {
             self.linked.borrow_mut().insert(call_sid.to_owned());
         }
+        self.check_taken_back(world, call_sid, item);
         let unknown = code == Some("outcome_unknown")
             || item["status"] == "in_progress" && item["created"] == false;
         if unknown && !linked && item["pending"]["known_by"].is_null() {
             violated(
                 world,
                 format!("the answer does not say when it is known: {item}"),
+            );
+        }
+    }
+
+    /// A call that was given up while its dial was open is in progress again when ElevenLabs has
+    /// accepted it.
+    fn check_taken_back(&self, world: &World, call_sid: &str, item: &Value) {
+        let conversation = world.elevenlabs.borrow().of_call(call_sid);
+        let accepted =
+            conversation.filter(|one| one.late && item["conversation_id"] == *one.id.as_str());
+        let sql = format!("SELECT failure_reason FROM calls WHERE call_sid = '{call_sid}'");
+        if accepted.is_some() && world.database.value(&sql) == "never_started" {
+            violated(
+                world,
+                format!("{call_sid} stays given up though its phone rings"),
             );
         }
     }
