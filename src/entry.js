@@ -36,10 +36,11 @@ function enter(call) {
  * @returns {Promise<string>} the result's text
  */
 function run(begin, io) {
-  renew();
-  // Task numbers are those of one instance: after a renewal the same number is another request's task.
-  const instance = state.instanceId;
   return new Promise((resolve, reject) => {
+    renew();
+    configure(io.env);
+    // Task numbers are those of one instance: after a renewal the same number is another request's task.
+    const instance = state.instanceId;
     const resume = (call) => {
       if (state.instanceId !== instance) throw new Error("the WebAssembly instance was renewed after a trap");
       take(enter(call));
@@ -96,9 +97,6 @@ function response(text) {
   return new Response(text.slice(end + 2), { status: Number(status), headers });
 }
 
-let knownEnv;
-let knownSettings = "{}";
-
 /** What kind of binding this is. */
 function kind(value) {
   if (typeof value?.limit === "function") return "limit";
@@ -107,23 +105,29 @@ function kind(value) {
 
 /** Variables and secrets as JSON: texts and numbers as they are, anything else as its kind, `["limit"]` or `["bucket"]`. */
 function settings(env) {
-  if (env !== knownEnv) {
-    const given = {};
-    for (const name of Object.keys(env)) {
-      const value = env[name];
-      const plain = typeof value === "string" || typeof value === "number";
-      given[name] = plain ? value : [kind(value)];
-    }
-    knownSettings = JSON.stringify(given);
-    knownEnv = env;
+  const given = {};
+  for (const name of Object.keys(env)) {
+    const value = env[name];
+    const plain = typeof value === "string" || typeof value === "number";
+    given[name] = plain ? value : [kind(value)];
   }
-  return knownSettings;
+  return JSON.stringify(given);
+}
+
+/** Which environment the instance knows, and which instance that is. */
+let known = {};
+
+/** Tells the instance the environment, which is one object for all events, once. */
+function configure(env) {
+  if (known.env === env && known.instance === state.instanceId) return;
+  enter(() => wasm.configure(settings(env)));
+  known = { env, instance: state.instanceId };
 }
 
 export default {
   fetch(request, env, context) {
     const io = { request, env };
-    const done = run(() => wasm.begin_request(head(request), settings(env), TELLS_HANG_UP), io).then(response);
+    const done = run(() => wasm.begin_request(head(request), TELLS_HANG_UP), io).then(response);
     // What is left of a body that was refused is not read. The answer does not wait until the sender has heard of it.
     done.finally(() => io.reader?.cancel()).catch(() => {});
     // Without this the runtime cancels a request whose client hangs up. A caller that loses patience while phones are
@@ -132,7 +136,7 @@ export default {
     return done;
   },
   scheduled(event, env, context) {
-    const done = run(() => wasm.begin_scheduled(settings(env)), { env });
+    const done = run(() => wasm.begin_scheduled(), { env });
     context.waitUntil(done);
     return done;
   },

@@ -3,6 +3,7 @@
 
 use core::cell::RefCell;
 use core::future::Future;
+use std::rc::Rc;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::event;
@@ -14,7 +15,7 @@ use crate::ledger::reconcile::reconcile;
 use crate::platform::config;
 use crate::platform::effects::{Effects, Outcome, Step, Task, Tasks};
 use crate::platform::worker_runtime::WorkerRuntime;
-use crate::platform::worker_settings::WorkerSettings;
+use crate::platform::worker_settings::{Environment, WorkerSettings};
 use crate::platform::{Runtime, Traced};
 use crate::store::Store;
 use crate::store::d1::D1;
@@ -22,6 +23,8 @@ use crate::store::d1::D1;
 thread_local! {
     // A task belongs to one request and is reached by its own number only.
     static TASKS: RefCell<Tasks> = RefCell::default();
+    // The same for every request while the instance lives.
+    static ENVIRONMENT: RefCell<Rc<Environment>> = RefCell::default();
 }
 
 #[event(start)]
@@ -29,15 +32,25 @@ fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// Begins to answer a request: its method, address and headers; the settings as JSON; whether the
-/// runtime tells when its sender hangs up.
+/// Takes over the environment as JSON, before the first event of an instance.
+#[wasm_bindgen]
+pub fn configure(environment: &str) {
+    ENVIRONMENT.set(Rc::new(Environment::new(environment)));
+}
+
+fn settings(effects: &Effects) -> WorkerSettings {
+    WorkerSettings::new(ENVIRONMENT.with_borrow(Rc::clone), effects.clone())
+}
+
+/// Begins to answer a request: its method, address and headers; whether the runtime tells when its
+/// sender hangs up.
 #[wasm_bindgen]
 #[must_use]
-pub fn begin_request(head: &str, settings: &str, tells_hang_up: bool) -> String {
+pub fn begin_request(head: &str, tells_hang_up: bool) -> String {
     let effects = Effects::default();
     let mut request = EdgeRequest::new(head, tells_hang_up, effects.clone());
     let runtime = WorkerRuntime::new(effects.clone());
-    let settings = WorkerSettings::new(settings, effects.clone());
+    let settings = settings(&effects);
     let service = Service::new(
         D1::new(effects.clone(), settings.has_bucket(config::BUCKET)),
         runtime.clone(),
@@ -52,10 +65,10 @@ pub fn begin_request(head: &str, settings: &str, tells_hang_up: bool) -> String 
 /// Begins a run of the cron.
 #[wasm_bindgen]
 #[must_use]
-pub fn begin_scheduled(settings: &str) -> String {
+pub fn begin_scheduled() -> String {
     let effects = Effects::default();
     let runtime = Traced::run(WorkerRuntime::new(effects.clone()));
-    let settings = WorkerSettings::new(settings, effects.clone());
+    let settings = settings(&effects);
     let store = Store::new(
         D1::new(effects.clone(), settings.has_bucket(config::BUCKET)),
         runtime.clone(),

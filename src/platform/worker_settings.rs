@@ -1,6 +1,7 @@
 //! Variables, secrets and rate limits of the worker's environment.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -19,20 +20,36 @@ enum Given {
     Other(IgnoredAny),
 }
 
-/// The worker's environment.
+/// What the environment holds, by name.
+#[derive(Debug, Default)]
+pub struct Environment(Option<BTreeMap<String, Given>>);
+
+impl Environment {
+    /// Reads the JSON object that `settings` in `src/entry.js` makes of the environment. When it
+    /// cannot be read, nothing counts as unset.
+    #[must_use]
+    pub fn new(json: &str) -> Self {
+        Self(serde_json::from_str(json).ok())
+    }
+
+    fn get(&self, name: &str) -> Option<Option<&Given>> {
+        self.0.as_ref().map(|given| given.get(name))
+    }
+}
+
+/// The worker's environment, for one task.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// `None` when the text could not be read: then nothing counts as unset.
-    given: Option<BTreeMap<String, Given>>,
+    environment: Rc<Environment>,
     effects: Effects,
 }
 
 impl WorkerSettings {
-    /// Reads the JSON object that `settings` in `src/entry.js` makes of the environment.
+    /// The environment for the task that these effects belong to.
     #[must_use]
-    pub fn new(json: &str, effects: Effects) -> Self {
+    pub const fn new(environment: Rc<Environment>, effects: Effects) -> Self {
         Self {
-            given: serde_json::from_str(json).ok(),
+            environment,
             effects,
         }
     }
@@ -40,14 +57,13 @@ impl WorkerSettings {
     /// Whether a bucket is bound under this name.
     #[must_use]
     pub fn has_bucket(&self, name: &str) -> bool {
-        let given = self.given.as_ref().and_then(|given| given.get(name));
-        matches!(given, Some(Given::Kind([kind])) if kind == "bucket")
+        matches!(self.environment.get(name), Some(Some(Given::Kind([kind]))) if kind == "bucket")
     }
 }
 
 impl Settings for WorkerSettings {
     fn get(&self, name: &str) -> Setting {
-        match self.given.as_ref().map(|given| given.get(name)) {
+        match self.environment.get(name) {
             Some(None) => Setting::Unset,
             Some(Some(Given::Text(text))) => Setting::Text(text.clone()),
             Some(Some(Given::Number(number))) => Setting::from_number(*number),
@@ -56,7 +72,7 @@ impl Settings for WorkerSettings {
     }
 
     fn rate_limit(&self, name: &str) -> RateLimit {
-        match self.given.as_ref().map(|given| given.get(name)) {
+        match self.environment.get(name) {
             Some(None) => RateLimit::Unbound,
             Some(Some(Given::Kind([kind]))) if kind == "limit" => RateLimit::Bound,
             Some(Some(_)) | None => RateLimit::Other,
@@ -64,10 +80,7 @@ impl Settings for WorkerSettings {
     }
 
     fn is_no_bucket(&self, name: &str) -> bool {
-        let bound = self
-            .given
-            .as_ref()
-            .is_some_and(|given| given.contains_key(name));
+        let bound = matches!(self.environment.get(name), Some(Some(_)));
         bound && !self.has_bucket(name)
     }
 
@@ -79,12 +92,14 @@ impl Settings for WorkerSettings {
 
 #[cfg(test)]
 mod tests {
-    use super::{RateLimit, Setting, Settings, WorkerSettings};
+    use std::rc::Rc;
+
+    use super::{Environment, RateLimit, Setting, Settings, WorkerSettings};
     use crate::platform::config::faults;
     use crate::platform::effects::Effects;
 
     fn given(json: &str) -> WorkerSettings {
-        WorkerSettings::new(json, Effects::default())
+        WorkerSettings::new(Rc::new(Environment::new(json)), Effects::default())
     }
 
     #[test]
@@ -127,6 +142,13 @@ mod tests {
             let faults = faults(&given(json));
             assert_eq!(faults.contains_key("EVENTS"), named, "{json}");
         }
+    }
+
+    #[test]
+    fn an_environment_that_nobody_told_leaves_no_route_open() {
+        let untold = Rc::new(Environment::default());
+        let settings = WorkerSettings::new(untold, Effects::default());
+        assert_eq!(settings.get("WEBHOOK_TOKEN"), Setting::Unreadable);
     }
 
     #[test]
