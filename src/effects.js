@@ -20,6 +20,10 @@ async function patiently(promise) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+/** A text of more characters goes into WebAssembly as bytes: wasm-bindgen copies a text one character after the other. */
+const LONG = 1000;
+const encoder = new TextEncoder();
+
 export const effects = {
   /** The request's whole body as bytes. */
   body: async (_, { request }) => new Uint8Array(await request.arrayBuffer()),
@@ -46,7 +50,7 @@ export const effects = {
     for (const { meta, results: rows } of results) {
       text += `${meta.rows_read ?? 0} ${meta.rows_written ?? 0}\n${rows?.length ? JSON.stringify(rows) : ""}\n`;
     }
-    return text;
+    return text.length > LONG ? encoder.encode(text) : text;
   },
 
   /** One request to ElevenLabs. The result is the status, a line end and the body; or "timeout". */

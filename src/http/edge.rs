@@ -130,7 +130,8 @@ impl Answer {
     /// header as `name: value`, an empty line, the body.
     #[must_use]
     pub fn into_text(self) -> String {
-        let mut text = self.status.to_string();
+        let mut text = String::with_capacity(self.body.len() + 300);
+        text.push_str(&self.status.to_string());
         for (name, value) in &self.headers {
             text.push('\n');
             text.push_str(name);

@@ -1,11 +1,11 @@
 //! One call attempt.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{CallSid, StoredTime};
 
 /// Where a call stands. `completed` and `failed` are terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum CallStatus {
@@ -97,7 +97,7 @@ pub fn is_unlinked(conversation_id: &str) -> bool {
 }
 
 /// One call as it is on record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Call {
     /// The row's number; it never changes.

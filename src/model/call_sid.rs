@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{DriverId, ExactTime};
 
@@ -11,7 +11,7 @@ use super::{DriverId, ExactTime};
 /// A placed call is named after its driver and the request's timestamp in UTC
 /// (`EL_12345_2025-11-21T10:30:00Z`), so the same request always means the same call. Calls
 /// older than the name were given `EL_{driver}_{epoch seconds}` by migration 0002.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct CallSid(String);
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Timelike, Utc};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A point in time in UTC, years 0000 to 9999, in whole milliseconds.
 ///
@@ -145,7 +145,8 @@ impl Serialize for UtcTime {
 ///
 /// Rows older than the ledger may hold other spellings (`2025-11-21 10:30:05`); one that cannot
 /// be read must not make its whole page unreadable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
 pub struct StoredTime(String);
 
 impl StoredTime {
@@ -201,7 +202,10 @@ impl From<UtcTime> for StoredTime {
 
 impl Serialize for StoredTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self.time_to_print() {
+            Some(time) => serializer.collect_str(&time),
+            None => serializer.serialize_str(&self.0),
+        }
     }
 }
 

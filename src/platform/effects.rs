@@ -27,7 +27,7 @@ use serde::Serialize;
 pub enum Outcome {
     /// It succeeded with this text.
     Text(String),
-    /// It succeeded with these bytes: the body of a request.
+    /// It succeeded with these bytes: the body of a request, or a long text in UTF-8.
     Bytes(Vec<u8>),
     /// It failed, with the runtime's message.
     Failed(String),
@@ -41,7 +41,8 @@ impl Outcome {
     pub fn text(self) -> Result<String, String> {
         match self {
             Self::Text(text) => Ok(text),
-            Self::Bytes(_) => Err("the runtime answered with bytes instead of text".to_owned()),
+            Self::Bytes(bytes) => String::from_utf8(bytes)
+                .map_err(|_| "the runtime answered with bytes that are no text".to_owned()),
             Self::Failed(message) => Err(message),
         }
     }

@@ -77,25 +77,6 @@ impl FromRow for CallState {
     }
 }
 
-impl FromRow for Call {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            id: row.integer("id")?,
-            call_sid: row.call_sid()?,
-            conversation_id: row.optional_text("conversation_id")?,
-            driver_id: row.optional_integer("driver_id")?,
-            status: row.word("status", CallStatus::parse)?,
-            failure_reason: row.optional_text("failure_reason")?,
-            call_start_time: row.time("call_start_time")?,
-            call_end_time: row.optional_time("call_end_time")?,
-            summary: row.optional_text("summary")?,
-            created_at: row.time("created_at")?,
-            updated_at: row.time("updated_at")?,
-            turn_count: row.integer("turn_count")?,
-        })
-    }
-}
-
 impl<D: Database, R: Runtime> Store<D, R> {
     /// Records the calls that are not on record yet, as `in_progress` without a conversation,
     /// and tells what is on record of all of them, in the order asked. One round trip.
@@ -357,7 +338,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
             "SELECT {CALL_COLUMNS} FROM calls c WHERE c.call_sid = ?1"
         ))
         .bind(call_sid.as_str());
-        Ok(self.run_one("get_by_call_sid", select).await?.rows()?.pop())
+        Ok(self.run_one("get_by_call_sid", select).await?.list()?.pop())
     }
 }
 

@@ -4,10 +4,11 @@ use core::fmt;
 use core::future::Future;
 use std::borrow::Cow;
 
+use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 
 use super::bucket::Bucket;
-use super::row::{FromRow, Row};
+use super::row::{FromRow, Row, unexpected};
 use crate::platform::log::Line;
 
 /// One SQL statement with its parameters `?1`, `?2`, …
@@ -110,12 +111,28 @@ impl ResultSet {
     /// # Errors
     /// A permanent [`DatabaseError`] when a row has not the shape of `T`.
     pub fn rows<T: FromRow>(&self) -> Result<Vec<T>, DatabaseError> {
+        self.read_with(|json| Row::all(json)?.iter_mut().map(T::from_row).collect())
+    }
+
+    /// The rows as values of one type whose fields have the names of the columns. Several times
+    /// as fast as [`ResultSet::rows`]: for lists.
+    ///
+    /// # Errors
+    /// A permanent [`DatabaseError`] when a row has not the shape of `T`.
+    pub fn list<T: DeserializeOwned>(&self) -> Result<Vec<T>, DatabaseError> {
+        // The parser's own words may quote what was said in a call.
+        let shape = |error: serde_json::Error| unexpected(&format!("at byte {}", error.column()));
+        self.read_with(|json| serde_json::from_str(json).map_err(shape))
+    }
+
+    fn read_with<T>(
+        &self,
+        read: impl FnOnce(&str) -> Result<Vec<T>, DatabaseError>,
+    ) -> Result<Vec<T>, DatabaseError> {
         if !self.has_rows() {
             return Ok(Vec::new());
         }
-        let read =
-            Row::all(&self.rows).and_then(|mut rows| rows.iter_mut().map(T::from_row).collect());
-        read.map_err(|error: DatabaseError| match self.operation {
+        read(&self.rows).map_err(|error| match self.operation {
             Some(operation) => error.during(operation),
             None => error,
         })
@@ -219,7 +236,23 @@ pub trait Database {
 
 #[cfg(test)]
 mod tests {
-    use super::DatabaseError;
+    use super::{DatabaseError, ResultSet};
+
+    #[test]
+    fn a_row_of_another_shape_is_an_error_that_quotes_nothing() {
+        let result = |rows: &str| ResultSet {
+            rows: rows.to_owned(),
+            ..ResultSet::default()
+        };
+        assert_eq!(result("[1,2]").list::<i64>().unwrap(), [1, 2]);
+        assert_eq!(result("").list::<i64>().unwrap(), Vec::<i64>::new());
+        let error = result(r#"["said in confidence"]"#).list::<i64>();
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("unexpected row shape") && !error.contains("said"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn only_the_named_messages_are_transient() {

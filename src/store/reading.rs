@@ -2,7 +2,7 @@
 
 use super::calls::CALL_COLUMNS;
 use super::{Database, DatabaseError, FromRow, Param, Row, Statement, Store};
-use crate::model::{Call, CallSid, CallStatus, DriverId, Speaker, Turn, UtcTime};
+use crate::model::{Call, CallSid, CallStatus, DriverId, Turn, UtcTime};
 use crate::platform::Runtime;
 
 /// Which calls a list shows. All bounds hold together.
@@ -50,18 +50,6 @@ impl FromRow for Heading {
         Ok(Self {
             call_sid: row.call_sid()?,
             conversation_id: row.optional_text("conversation_id")?,
-        })
-    }
-}
-
-impl FromRow for Turn {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            transcription_id: row.integer("transcription_id")?,
-            sequence_number: row.integer("sequence_number")?,
-            speaker: row.word("speaker", Speaker::parse)?,
-            message: row.text("message")?,
-            timestamp: row.time("timestamp")?,
         })
     }
 }
@@ -134,7 +122,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     ) -> Result<Vec<Call>, DatabaseError> {
         self.run_one("list_calls", list_statement(filter, limit))
             .await?
-            .rows()
+            .list()
     }
 
     /// A call's turns in order, or `None` when the call is not on record. One round trip.
@@ -165,7 +153,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         Ok(Some(Transcription {
             call_sid: heading.call_sid,
             conversation_id: heading.conversation_id,
-            turns: turns.rows()?,
+            turns: turns.list()?,
         }))
     }
 }

@@ -122,7 +122,8 @@ impl<'a> Row<'a> {
     }
 }
 
-fn unexpected(what: &str) -> DatabaseError {
+/// The error for a row that has not the shape it should have.
+pub(super) fn unexpected(what: &str) -> DatabaseError {
     DatabaseError::new(format!("unexpected row shape: {what}"))
 }
 
