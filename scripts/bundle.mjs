@@ -68,6 +68,8 @@ async function bundle(folder, outfile) {
     plugins: [plugin(path.resolve(folder))],
     metafile: true,
     logLevel: "warning",
+    // What src/entry.js calls has to be there.
+    logOverride: { "import-is-undefined": "error" },
   });
   const imports = Object.values(metafile.outputs).flatMap((output) => output.imports.map((one) => one.path));
   if (!imports.includes(WASM)) throw new Error(`${outfile} does not import ${WASM}: does src/entry.js import ${GLUE}?`);

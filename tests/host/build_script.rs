@@ -80,6 +80,7 @@ fn a_folder_with_a_blank_in_its_name_builds() {
     let flags = [
         format!("--remap-path-prefix={}=", home.display()),
         format!("--remap-path-prefix={}=", root.display()),
+        "-Cllvm-args=-inline-threshold=60".to_owned(),
     ];
     assert_eq!(read(&outer.path().join("calls.flags")), flags.join("\n"));
     let calls = read(&calls);
