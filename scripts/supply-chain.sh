@@ -159,8 +159,6 @@ python_pins() {
 unused_crates() {
   node -e '
     const fs = require("fs"), path = require("path");
-    // Crates that are named to choose their version or features, not to be used.
-    const CHOSEN = {};
     const { packages, workspace_members } = JSON.parse(fs.readFileSync(process.argv[1], "utf8"));
     const rust = (folder, top = true) => {
       if (!fs.existsSync(folder) || (!top && fs.existsSync(path.join(folder, "Cargo.toml")))) return [];
@@ -186,10 +184,8 @@ unused_crates() {
         const name = (crate.rename ?? crate.name).replaceAll("-", "_");
         const used = new RegExp(`(?<![\\w:])(?:::)?${name}\\s*::|\\b(?:use|extern crate)\\s+(?:::)?${name}\\b`)
           .test(texts[kind]);
-        const chosen = CHOSEN[member.name]?.[crate.name];
         count += 1;
-        if (!used && !chosen) faults.push(`${member.name}: nothing names ${crate.name} (${kind} dependency)`);
-        if (used && chosen) faults.push(`scripts/supply-chain.sh: ${member.name} uses ${crate.name}; take it off the list`);
+        if (!used) faults.push(`${member.name}: nothing names ${crate.name} (${kind} dependency)`);
       }
     }
     for (const fault of faults) console.error(fault);

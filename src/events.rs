@@ -106,28 +106,26 @@ fn begin(
     effects: Effects,
     future: impl Future<Output = String> + 'static,
 ) -> String {
-    let mut task = Task::new(effects, future);
-    // The task is not in the table while it runs: a trap in it leaves no borrow behind.
-    match task.step() {
-        Step::Done(result) => format!("={result}"),
-        Step::Waits(asked) => {
-            let now = runtime.now().as_millis();
-            let number = TASKS.with_borrow_mut(|tasks| tasks.begin(task, now));
-            format!("[{number},[{asked}]]")
-        }
-    }
+    let now = runtime.now().as_millis();
+    let number = TASKS.with_borrow_mut(|tasks| tasks.reserve(now));
+    advance(number, now, Task::new(effects, future))
 }
 
 fn resume(number: u32, effect: u32, outcome: Outcome, hung_up: bool) -> String {
-    let Some((begun, mut task)) = TASKS.with_borrow_mut(|tasks| tasks.take(number)) else {
+    let Some((begun, task)) = TASKS.with_borrow_mut(|tasks| tasks.take(number)) else {
         // The result of an effect that the task no longer needed when it was done.
         return format!("[{number},[]]");
     };
     task.answer(effect, outcome, hung_up);
+    advance(number, begun, task)
+}
+
+fn advance(number: u32, begun: i64, mut task: Task) -> String {
+    // The task is not in the table while it runs: a trap in it leaves no borrow behind.
     match task.step() {
         Step::Done(result) => format!("={result}"),
         Step::Waits(asked) => {
-            TASKS.with_borrow_mut(|tasks| tasks.put_back(number, begun, task));
+            TASKS.with_borrow_mut(|tasks| tasks.put(number, begun, task));
             format!("[{number},[{asked}]]")
         }
     }

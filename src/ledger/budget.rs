@@ -49,9 +49,7 @@ impl Budget {
     /// Whether a piece that begins now is done in time, if each of its requests takes `longest`.
     #[must_use]
     pub fn has_time(&self, worst: Cost, longest: Duration, now: UtcTime) -> bool {
-        let longest = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
-        let millis = longest.saturating_mul(worst.requests.into());
-        now.plus_millis(millis) <= self.ends_at
+        now.plus(longest.saturating_mul(worst.requests)) <= self.ends_at
     }
 }
 

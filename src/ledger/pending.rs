@@ -40,12 +40,8 @@ impl Pending {
                       that the driver may be phoned twice.",
             known_by: reconcile_after.map(|after| {
                 let asked_at = state.asked_at.time().unwrap_or(now);
-                later(later(asked_at, after).max(now), RUN_EVERY)
+                asked_at.plus(after).max(now).plus(RUN_EVERY)
             }),
         })
     }
-}
-
-fn later(time: UtcTime, by: Duration) -> UtcTime {
-    time.plus_millis(i64::try_from(by.as_millis()).unwrap_or(i64::MAX))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::judge::{Evidence, evidence};
 use super::reconcile::Piece;
-use super::settle::{Applied, settle_once};
+use super::settle::{Applied, log_event_waits, settle_once};
 use super::verdict::{Verdict, verdict, verdict_without_conversation};
 use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::event::Event;
@@ -14,7 +14,7 @@ use crate::elevenlabs::{Client, Transport};
 use crate::model::{CallSid, UtcTime, is_unlinked};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Agents, NotConfigured, Settings};
-use crate::platform::log::{Level, Line, Reconciled};
+use crate::platform::log::{Line, Reconciled};
 use crate::platform::plan::Cost;
 use crate::store::events::WaitingEvent;
 use crate::store::reconciling::UnsettledCall;
@@ -158,12 +158,8 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         if let Err(error) = self.try_waiting(&waiting).await
             && !error.is_not_allowed()
         {
-            self.runtime.log(&Line {
-                level: Level::Error,
-                conversation_id: taken.first().map(|event| event.conversation_id.clone()),
-                code: Some("event_waits".to_owned()),
-                ..error.log(Line::new("event_not_applied"))
-            });
+            let conversation_id = taken.first().map(|event| event.conversation_id.as_str());
+            log_event_waits(self.runtime, conversation_id, &error);
         }
         Ok(!taken.is_empty())
     }

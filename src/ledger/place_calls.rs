@@ -218,10 +218,7 @@ impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, 
     /// Whether a dial may start now. Once it says no it goes on saying so.
     fn may_dial(&self) -> bool {
         let now = self.dialer.runtime.now();
-        let within = |long: Duration, since: UtcTime| {
-            let end = i64::try_from(long.as_millis()).map(|long| since.plus_millis(long));
-            end.is_ok_and(|end| now < end)
-        };
+        let within = |limit: Duration, since: UtcTime| now < since.plus(limit);
         let caller_waits = match (self.caller)() {
             Caller::Connected => true,
             Caller::Gone => false,

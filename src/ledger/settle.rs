@@ -89,12 +89,7 @@ pub async fn receive_event<D: Database, R: Runtime>(
     match settle(store, runtime, case, evidence, Some(kept.id)).await {
         Ok(applied) => Ok(applied),
         Err(error) => {
-            runtime.log(&Line {
-                level: Level::Error,
-                conversation_id: Some(event.conversation_id.clone()),
-                code: Some("event_waits".to_owned()),
-                ..error.log(Line::new("event_not_applied"))
-            });
+            log_event_waits(runtime, Some(&event.conversation_id), &error);
             Ok(Applied::Kept)
         }
     }
@@ -295,12 +290,21 @@ pub async fn apply_waiting<D: Database, R: Runtime>(
             Err(error) => Err(error),
         };
         if let Err(error) = applied {
-            runtime.log(&Line {
-                level: Level::Error,
-                conversation_id: Some(conversation_id.to_owned()),
-                code: Some("event_waits".to_owned()),
-                ..error.log(Line::new("event_not_applied"))
-            });
+            log_event_waits(runtime, Some(conversation_id), &error);
         }
     }
+}
+
+/// Logs that an event was not applied and waits for the next run of the reconciler.
+pub(super) fn log_event_waits(
+    runtime: &impl Runtime,
+    conversation_id: Option<&str>,
+    error: &DatabaseError,
+) {
+    runtime.log(&Line {
+        level: Level::Error,
+        conversation_id: conversation_id.map(str::to_owned),
+        code: Some("event_waits".to_owned()),
+        ..error.log(Line::new("event_not_applied"))
+    });
 }

@@ -114,7 +114,13 @@ impl UtcTime {
         Self::from_millis(moved).unwrap_or(self)
     }
 
-    /// The instant so long before, at the earliest the first of the year 0.
+    /// This time plus a duration, at the latest the end of the year 9999.
+    #[must_use]
+    pub fn plus(self, by: core::time::Duration) -> Self {
+        self.plus_millis(i64::try_from(by.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// This time minus a duration, at the earliest the start of the year 0.
     #[must_use]
     pub fn minus(self, by: core::time::Duration) -> Self {
         let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);

@@ -227,49 +227,36 @@ pub struct Tasks {
     tasks: BTreeMap<u32, (i64, Task)>,
 }
 
-/// From so many tasks on, [`Tasks::begin`] looks for abandoned ones.
+/// From this many tasks on, [`Tasks::reserve`] removes abandoned ones.
 const MANY: usize = 64;
 /// A task this old, in milliseconds, is abandoned: a cron run has 15 minutes, and no request waits
 /// for an hour.
 const ABANDONED_AFTER_MS: i64 = 3_600_000;
 
 impl Tasks {
-    /// Takes in a task, at this time in milliseconds, and returns its number.
+    /// Returns the number of a task that begins at this time, in milliseconds.
     ///
     /// The runtime can end a request without telling: its effects then never have a result. Such
     /// tasks are removed here, so that they do not fill the memory.
-    pub fn begin(&mut self, task: Task, now_ms: i64) -> u32 {
+    pub fn reserve(&mut self, now_ms: i64) -> u32 {
         if self.tasks.len() >= MANY {
             self.tasks
                 .retain(|_, (begun, _)| now_ms.saturating_sub(*begun) < ABANDONED_AFTER_MS);
         }
         // A number is not given again while its task lives: 2^32 requests lie in between.
         self.newest = self.newest.wrapping_add(1);
-        self.tasks.insert(self.newest, (now_ms, task));
         self.newest
     }
 
-    /// Takes a task out for a step; [`Tasks::put_back`] returns it. `None` when it is done or
-    /// was abandoned.
+    /// Takes a task out for a step, with the time at which it began. `None` when it is done or was
+    /// abandoned.
     pub fn take(&mut self, number: u32) -> Option<(i64, Task)> {
         self.tasks.remove(&number)
     }
 
-    /// Puts a task that waits back under its number.
-    pub fn put_back(&mut self, number: u32, begun: i64, task: Task) {
+    /// Keeps a task that waits for effects.
+    pub fn put(&mut self, number: u32, begun: i64, task: Task) {
         self.tasks.insert(number, (begun, task));
-    }
-
-    /// How many tasks have begun and are not done.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.tasks.len()
-    }
-
-    /// Whether there is no task.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
     }
 }
 

@@ -112,20 +112,25 @@ fn bytes_are_no_text() {
 
 #[test]
 fn abandoned_tasks_are_removed_and_living_ones_stay() {
+    fn begin(tasks: &mut Tasks, now_ms: i64) -> u32 {
+        let number = tasks.reserve(now_ms);
+        let task = Task::new(Effects::default(), std::future::pending());
+        tasks.put(number, now_ms, task);
+        number
+    }
     let mut tasks = Tasks::default();
-    let task = || Task::new(Effects::default(), std::future::pending());
-    let old = tasks.begin(task(), 0);
+    let old = begin(&mut tasks, 0);
     let living: Vec<u32> = (1..MANY)
-        .map(|_| tasks.begin(task(), ABANDONED_AFTER_MS - 1))
+        .map(|_| begin(&mut tasks, ABANDONED_AFTER_MS - 1))
         .collect();
-    assert_eq!(tasks.len(), MANY);
-    let newest = tasks.begin(task(), ABANDONED_AFTER_MS);
-    assert_eq!(tasks.len(), MANY);
+    assert_eq!(tasks.tasks.len(), MANY);
+    let newest = begin(&mut tasks, ABANDONED_AFTER_MS);
+    assert_eq!(tasks.tasks.len(), MANY);
     assert!(tasks.take(old).is_none());
     for number in living.into_iter().chain([newest]) {
         let (begun, task) = tasks.take(number).unwrap();
-        tasks.put_back(number, begun, task);
+        tasks.put(number, begun, task);
         assert!(tasks.take(number).is_some());
     }
-    assert!(tasks.is_empty());
+    assert!(tasks.tasks.is_empty());
 }

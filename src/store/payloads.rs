@@ -122,7 +122,9 @@ impl<D: Database, R: Runtime> Store<D, R> {
 
     /// Notes in the row of an event that the bucket has no object of it any more.
     async fn forget_object(&self, event_id: i64) -> Result<(), DatabaseError> {
-        self.run_one("forget_object", forget(event_id)).await?;
+        let update = "UPDATE elevenlabs_events SET payload_in_bucket = 0 WHERE id = ?1";
+        let statement = Statement::new(update).bind(event_id);
+        self.run_one("forget_object", statement).await?;
         Ok(())
     }
 
@@ -224,10 +226,4 @@ impl<D: Database, R: Runtime> Store<D, R> {
             }
         }
     }
-}
-
-/// Takes the object's name from an event's row, because the object is gone.
-fn forget(event_id: i64) -> Statement {
-    Statement::new("UPDATE elevenlabs_events SET payload_in_bucket = 0 WHERE id = ?1")
-        .bind(event_id)
 }

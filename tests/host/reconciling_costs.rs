@@ -44,16 +44,11 @@ async fn keep(world: &World, event: &Value) {
     world.runtime.advance(1);
 }
 
-async fn worst_event() -> Cost {
-    let world = settled().await;
-    let mut running = conversation(7, &[]);
-    running["status"] = json!("in-progress");
-    let mut running = transcription(running);
-    running["event_timestamp"] = json!(STARTED + 200);
-    keep(&world, &running).await;
+/// Keeps the conversation's end beside the event that waits, and runs the reconciler over both.
+async fn reconcile_the_end(world: &World) -> Cost {
     let mut end = transcription(second_version());
     end["event_timestamp"] = json!(STARTED + 300);
-    keep(&world, &end).await;
+    keep(world, &end).await;
     world
         .database
         .execute("UPDATE calls SET status = 'failed', failure_reason = 'no_outcome'");
@@ -62,6 +57,16 @@ async fn worst_event() -> Cost {
     assert_eq!(world.words(7).await, ["A:New", "A:Hello", "D: Hi"]);
     assert_eq!(world.outcomes(), ["applied", "kept", "applied"]);
     beyond_idle(&run, 2)
+}
+
+async fn worst_event() -> Cost {
+    let world = settled().await;
+    let mut running = conversation(7, &[]);
+    running["status"] = json!("in-progress");
+    let mut running = transcription(running);
+    running["event_timestamp"] = json!(STARTED + 200);
+    keep(&world, &running).await;
+    reconcile_the_end(&world).await
 }
 
 /// The same where one of the events was too large to keep, and ElevenLabs is asked.
@@ -74,17 +79,7 @@ async fn worst_large_event() -> Cost {
     large["event_timestamp"] = json!(STARTED + 200);
     large["data"]["filling"] = json!("x".repeat(1_900_000));
     keep(&world, &large).await;
-    let mut end = transcription(second_version());
-    end["event_timestamp"] = json!(STARTED + 300);
-    keep(&world, &end).await;
-    world
-        .database
-        .execute("UPDATE calls SET status = 'failed', failure_reason = 'no_outcome'");
-    world.runtime.advance(MINUTE);
-    let run = world.reconcile().await;
-    assert_eq!(world.words(7).await, ["A:New", "A:Hello", "D: Hi"]);
-    assert_eq!(world.outcomes(), ["applied", "kept", "applied"]);
-    beyond_idle(&run, 2)
+    reconcile_the_end(&world).await
 }
 
 async fn worst_call() -> Cost {

@@ -145,6 +145,17 @@ async fn a_late_turn_of_a_cleared_call_is_cleared_when_its_time_has_come() {
     );
 }
 
+/// Two turns of call 7 came after its texts were cleared. They grow old, and are cleared, too.
+async fn assert_two_late_turns_are_cleared(world: &World) {
+    assert_eq!(marked(world), 1);
+    world.runtime.advance(3 * DAY);
+    world.reconcile().await;
+    assert_eq!(
+        (world.words(7).await, marked(world)),
+        (vec!["A:".to_owned(), "D:".to_owned()], json!(0))
+    );
+}
+
 #[tokio::test]
 async fn a_turn_of_a_cleared_call_without_transcript_is_cleared_too() {
     let world = world_with_calls(&[7]).await;
@@ -156,13 +167,7 @@ async fn a_turn_of_a_cleared_call_without_transcript_is_cleared_too() {
     // It takes a second look at the call, and marks it.
     assert_eq!(world.say(7, 2, "D:Still here").await.status, 201);
     assert_eq!(world.say(7, 2, "D:Still here").await.status, 200);
-    assert_eq!(marked(&world), 1);
-    world.runtime.advance(3 * DAY);
-    world.reconcile().await;
-    assert_eq!(
-        (world.words(7).await, marked(&world)),
-        (vec!["A:".to_owned(), "D:".to_owned()], json!(0))
-    );
+    assert_two_late_turns_are_cleared(&world).await;
 }
 
 #[tokio::test]
@@ -175,13 +180,7 @@ async fn a_transcript_that_comes_after_its_call_was_passed_is_cleared() {
     world.reconcile().await;
     let event = transcription(conversation(7, &[(1, "A:Hello"), (4, "D:Hi")]));
     assert_eq!(world.deliver(&event).await, "applied");
-    assert_eq!(marked(&world), 1);
-    world.runtime.advance(3 * DAY);
-    world.reconcile().await;
-    assert_eq!(
-        (world.words(7).await, marked(&world)),
-        (vec!["A:".to_owned(), "D:".to_owned()], json!(0))
-    );
+    assert_two_late_turns_are_cleared(&world).await;
 }
 
 #[tokio::test]
