@@ -106,8 +106,12 @@ fn a_sender_that_has_hung_up_stays_gone() {
 }
 
 #[test]
-fn bytes_are_no_text() {
-    assert!(Outcome::Bytes(vec![1]).text().is_err());
+fn bytes_are_text_only_in_utf_8() {
+    assert_eq!(
+        Outcome::Bytes(b"text".to_vec()).text(),
+        Ok("text".to_owned())
+    );
+    assert!(Outcome::Bytes(vec![0xff]).text().is_err());
 }
 
 #[test]
