@@ -1,7 +1,7 @@
-//! The statements that make a call's turns what an [`Arrangement`] says. They stand between the first
-//! and the last statement of a settlement (`settlement.rs`), and each works only while the call
-//! carries the negative revision that the first one sets.
+//! The statements that make a call's turns what an [`Arrangement`] says. They are part of the batch of a
+//! settlement ([`Store::settle`](super::Store::settle)).
 
+use super::gate::Guarded;
 use super::settlement::{Case, Settled};
 use super::turns::STEP_BACK;
 use super::{DatabaseError, Statement};
@@ -58,74 +58,67 @@ impl Ids {
     }
 }
 
-/// The statements that remove, move, rewrite and insert turns. A turn is named by its place.
-pub(super) fn turn_statements(
-    call_id: i64,
-    gate: i64,
-    settled: &Settled,
+/// Removes the turns of a conversation (`?1`) at these places (`?2`).
+const REMOVE: &str = "DELETE FROM call_transcriptions WHERE conversation_id = ?1 \
+     AND sequence_number IN (SELECT value FROM json_each(?2))";
+
+/// Moves turns of a conversation (`?1`) from their old places to the negatives of their new ones
+/// (`?2`, pairs).
+const STEP_ASIDE: &str = "UPDATE call_transcriptions SET sequence_number = -j.place \
+     FROM (SELECT json_extract(value, '$[0]') AS old, json_extract(value, '$[1]') AS place \
+           FROM json_each(?2)) j \
+     WHERE conversation_id = ?1 AND sequence_number = j.old";
+
+/// Gives turns of a conversation (`?1`) another text or origin (`?2`). The first text that a turn
+/// had stays in `original_text`.
+const REWRITE: &str = "UPDATE call_transcriptions SET message_text = j.message, origin = j.origin, \
+       original_text = CASE WHEN message_text = j.message THEN original_text \
+         ELSE COALESCE(original_text, message_text) END \
+     FROM (SELECT json_extract(value, '$.sequence_number') AS place, \
+                  json_extract(value, '$.message') AS message, \
+                  json_extract(value, '$.origin') AS origin FROM json_each(?2)) j \
+     WHERE conversation_id = ?1 AND sequence_number = j.place";
+
+/// Inserts turns into a conversation (`?1`): pairs of id and turn (`?2`), created at `?3`.
+const INSERT: &str = "INSERT INTO call_transcriptions (id, conversation_id, speaker_type, message_text, \
+       original_text, timestamp, sequence_number, created_at, origin) \
+     SELECT json_extract(value, '$[0]'), ?1, json_extract(value, '$[1].speaker'), \
+       json_extract(value, '$[1].message'), json_extract(value, '$[1].original_text'), \
+       json_extract(value, '$[1].timestamp'), json_extract(value, '$[1].sequence_number'), \
+       ?3, json_extract(value, '$[1].origin') \
+     FROM json_each(?2) WHERE true";
+
+/// Adds the statements that remove, move, rewrite and insert turns. They name a turn by its place.
+///
+/// # Errors
+/// [`DatabaseError`] when a turn cannot be written as JSON.
+pub(super) fn arrange(
+    batch: &mut Guarded,
+    conversation_id: &str,
     arrangement: &Arrangement,
     ids: &Ids,
     now: UtcTime,
-) -> Result<Vec<Statement>, DatabaseError> {
-    let mut statements = Vec::new();
-    let conversation_id = settled.conversation_id.as_str();
-    let gated = |sql: &'static str, list: String| {
-        Statement::new(sql)
-            .bind(call_id)
-            .bind(gate)
-            .bind(conversation_id)
-            .bind(list)
-    };
+) -> Result<(), DatabaseError> {
+    let about = |sql: &'static str| Statement::new(sql).bind(conversation_id);
     for list in chunks(&arrangement.removed)? {
-        statements.push(gated(
-            "DELETE FROM call_transcriptions WHERE conversation_id = ?3 \
-               AND sequence_number IN (SELECT value FROM json_each(?4)) \
-               AND (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
-            list,
-        ));
+        batch.then(about(REMOVE).bind(list));
     }
-    // The places of a conversation are unique at every moment, so what moves first steps aside,
-    // to the negative of its new place.
+    // The places of a conversation are unique after each row that SQLite writes. So two turns
+    // cannot change places directly: each moves to the negative of its new place first.
     for list in chunks(&arrangement.moved)? {
-        statements.push(gated(
-            "UPDATE call_transcriptions SET sequence_number = -j.place \
-             FROM (SELECT json_extract(value, '$[0]') AS old, json_extract(value, '$[1]') AS place \
-                   FROM json_each(?4)) j \
-             WHERE conversation_id = ?3 AND sequence_number = j.old \
-               AND (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
-            list,
-        ));
+        batch.then(about(STEP_ASIDE).bind(list));
     }
     if !arrangement.moved.is_empty() {
-        statements.push(Statement::new(STEP_BACK).bind(conversation_id));
+        batch.then(about(STEP_BACK));
     }
+    // From here on places are the new ones.
     for list in chunks(&arrangement.rewritten)? {
-        statements.push(gated(
-            "UPDATE call_transcriptions SET message_text = j.message, origin = j.origin, \
-               original_text = CASE WHEN message_text = j.message THEN original_text \
-                 ELSE COALESCE(original_text, message_text) END \
-             FROM (SELECT json_extract(value, '$.sequence_number') AS place, \
-                          json_extract(value, '$.message') AS message, \
-                          json_extract(value, '$.origin') AS origin FROM json_each(?4)) j \
-             WHERE conversation_id = ?3 AND sequence_number = j.place \
-               AND (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
-            list,
-        ));
+        batch.then(about(REWRITE).bind(list));
     }
     for list in chunks(&ids.given(&arrangement.inserted))? {
-        let insert = gated(
-            "INSERT INTO call_transcriptions (id, conversation_id, speaker_type, message_text, \
-               original_text, timestamp, sequence_number, created_at, origin) \
-             SELECT json_extract(value, '$[0]'), ?3, json_extract(value, '$[1].speaker'), \
-               json_extract(value, '$[1].message'), json_extract(value, '$[1].original_text'), \
-               json_extract(value, '$[1].timestamp'), json_extract(value, '$[1].sequence_number'), \
-               ?5, json_extract(value, '$[1].origin') \
-             FROM json_each(?4) WHERE (SELECT transcript_revision FROM calls WHERE id = ?1) = ?2",
-            list,
-        );
-        statements.push(insert.bind(now));
+        batch.then(about(INSERT).bind(list).bind(now));
     }
-    Ok(statements)
+    Ok(())
 }
 
 /// The items as JSON arrays of about [`CHUNK`] bytes each.

@@ -10,6 +10,7 @@ pub mod calls;
 pub mod d1;
 mod database;
 pub mod events;
+mod gate;
 pub mod health;
 pub mod payloads;
 mod r2;

@@ -1,6 +1,7 @@
 //! Settling a call: what is on record of it, and the one transaction that changes it.
 
-use super::arranging::{Ids, turn_statements};
+use super::arranging::{Ids, arrange};
+use super::gate::Guarded;
 use super::turns::passed_by_retention;
 use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
 use crate::model::{Arrangement, CallSid, CallStatus, Origin, StoredTime, StoredTurn, UtcTime};
@@ -144,13 +145,13 @@ impl<D: Database, R: Runtime> Store<D, R> {
         case(&self.run("get_by_conversation_id", &statements).await?)
     }
 
-    /// Makes the call what `settled` says, its turns included, and marks the event as applied,
-    /// all in one transaction and one round trip. Says `false`, and changed nothing, when the
-    /// call or its turns are no longer what `case` says, or the event no longer waits: then read it again and judge anew.
+    /// Makes the call what `settled` says, its turns included, and marks the event as applied, in
+    /// one transaction and one round trip. Returns `false`, and changed nothing, if another request
+    /// changed the call or its turns after `case` was read, or if the event no longer waits: then
+    /// read the call again and judge again.
     ///
-    /// Between the first and the last statement the revision is negative. Nobody sees that, and
-    /// each statement between them does its work only then, so that repeating all of it after a
-    /// lost answer does nothing.
+    /// Idempotent: a retry after a lost answer finds the event applied or the call changed, and
+    /// returns `false`; or it writes the same values again.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -161,94 +162,96 @@ impl<D: Database, R: Runtime> Store<D, R> {
         event_id: Option<i64>,
         now: UtcTime,
     ) -> Result<bool, DatabaseError> {
-        let call = &case.call;
-        let gate = -(call.transcript_revision + 1);
         let ids = Ids::of(case, settled)?;
-        let mut statements = vec![open_statement(case, settled, &ids, gate, event_id, now)];
+        // 1. Compare-and-swap: update the call, only if it is unchanged since we read it.
+        let mut batch = open(case, settled, &ids, event_id, now);
+        // 2. Change its turns.
         if let Some(arrangement) = &settled.arrangement {
-            let arranged = turn_statements(call.id, gate, settled, arrangement, &ids, now)?;
-            statements.extend(arranged);
+            arrange(&mut batch, &settled.conversation_id, arrangement, &ids, now)?;
         }
+        // 3. Mark the event as applied.
         if let Some(event_id) = event_id {
-            statements.push(
-                Statement::new(
-                    "UPDATE elevenlabs_events SET outcome = 'applied', applied_at = ?3 \
-                     WHERE id = ?1 AND (SELECT transcript_revision FROM calls WHERE id = ?2) = ?4",
-                )
-                .bind(event_id)
-                .bind(call.id)
-                .bind(now)
-                .bind(gate),
-            );
+            let applied =
+                "UPDATE elevenlabs_events SET outcome = 'applied', applied_at = ?2 WHERE id = ?1";
+            batch.then(Statement::new(applied).bind(event_id).bind(now));
         }
-        let revision = call.transcript_revision + i64::from(settled.arrangement.is_some());
-        statements.push(
-            Statement::new(
-                "UPDATE calls SET transcript_revision = ?2 \
-                 WHERE id = ?1 AND transcript_revision = ?3 RETURNING id",
-            )
-            .bind(call.id)
-            .bind(revision)
-            .bind(gate),
-        );
-        let results = self.run("settle", &statements).await?;
-        Ok(results.last().is_some_and(ResultSet::has_rows))
+        // 4. Say whether the call was unchanged. If not, none of the statements did anything.
+        batch.commit(self, "settle").await
     }
 }
 
-/// The first statement of settling: it changes the call if that and its turns are still what was
-/// judged. A call that retention has passed is marked when its turns change, so that their texts are
-/// cleared when their time has come.
-fn open_statement(
-    case: &Case,
-    settled: &Settled,
-    ids: &Ids,
-    gate: i64,
-    event_id: Option<i64>,
-    now: UtcTime,
-) -> Statement {
+/// The compare of a settlement: the call is as it was read, and the event still waits.
+const UNCHANGED: &str = concat!(
+    // No other transcript was stored meanwhile.
+    "transcript_revision = ?10",
+    // No other settlement, dial or reconciler run changed the status or the reason.
+    " AND status = ?11 AND failure_reason IS ?12",
+    // The call still has the same conversation, or still none.
+    " AND conversation_id IS ?13",
+    // No turn was stored meanwhile. Turns are never deleted outside a settlement.
+    " AND (SELECT COUNT(*) FROM call_transcriptions t WHERE t.conversation_id = ?9) = ?14",
+    // No posted turn took the place of one that was only in ElevenLabs' transcript. That changes a
+    // row, not their number.
+    " AND (SELECT COUNT(*) FROM call_transcriptions t \
+           WHERE t.conversation_id = ?9 AND t.origin = 'transcript') = ?15",
+    // No other delivery of the event was applied meanwhile.
+    " AND (?16 IS NULL OR (SELECT outcome FROM elevenlabs_events WHERE id = ?16) = 'kept')"
+);
+
+/// What every settlement writes into the call.
+const SET: &str = concat!(
+    "status = ?1, failure_reason = ?2, call_end_time = ?3, summary = ?4, telephony_call_sid = ?5",
+    // The reconciler counts this as ElevenLabs' latest answer about the call.
+    ", updated_at = ?6, asked_at = ?6",
+    ", transcript_revision = ?7, turns_removed = ?8",
+    // The conversation is the one that ElevenLabs itself names.
+    ", conversation_claimed = 0"
+);
+
+/// Written only where the call has no conversation. D1 bills an index entry for each indexed column
+/// in `SET`, even if its value stays the same.
+const SET_LINK: &str = ", conversation_id = ?9";
+
+/// Written only where turns change. Retention looks at each call once; a call that it has passed
+/// gets a due date, so that it clears the new texts too.
+const SET_DUE: &str = concat!(
+    ", turns_due_at = CASE WHEN id <= ",
+    passed_by_retention!(),
+    " THEN COALESCE(turns_due_at, ?6) ELSE turns_due_at END"
+);
+
+/// The first statement of a settlement.
+fn open(case: &Case, settled: &Settled, ids: &Ids, event_id: Option<i64>, now: UtcTime) -> Guarded {
     let call = &case.call;
-    // Setting the column costs its index even where the value stays.
-    let unlinked = call.conversation_id.is_none();
-    let link = unlinked.then_some("conversation_id = ?12, ");
-    let link = link.unwrap_or_default();
-    let changed = settled.arrangement.as_ref();
-    let arranged = changed.is_some_and(|arrangement| !arrangement.is_empty());
-    let due = arranged.then_some(concat!(
-        "turns_due_at = CASE WHEN id <= ",
-        passed_by_retention!(),
-        " THEN COALESCE(turns_due_at, ?8) ELSE turns_due_at END, "
-    ));
-    let due = due.unwrap_or_default();
-    let sql = format!(
-        "UPDATE calls SET {link}{due}conversation_claimed = 0, transcript_revision = ?2, status = ?3, failure_reason = ?4, \
-           call_end_time = ?5, summary = ?6, telephony_call_sid = ?7, updated_at = ?8, asked_at = ?8, turns_removed = ?16 \
-         WHERE id = ?1 AND transcript_revision = ?9 AND status = ?10 AND failure_reason IS ?11 \
-           AND conversation_id IS ?13 \
-           AND (SELECT COUNT(*) FROM call_transcriptions t WHERE t.conversation_id = ?12) = ?14 \
-           AND (SELECT COUNT(*) FROM call_transcriptions t \
-                WHERE t.conversation_id = ?12 AND t.origin = 'transcript') = ?17 \
-           AND (?15 IS NULL OR (SELECT outcome FROM elevenlabs_events WHERE id = ?15) = 'kept')"
-    );
+    let arrangement = settled.arrangement.as_ref();
+    let mut set = String::from(SET);
+    if call.conversation_id.is_none() {
+        set.push_str(SET_LINK);
+    }
+    if arrangement.is_some_and(|arrangement| !arrangement.is_empty()) {
+        set.push_str(SET_DUE);
+    }
+    let revision = call.transcript_revision + i64::from(arrangement.is_some());
     let unposted = |turn: &&StoredTurn| turn.origin == Origin::Transcript;
-    Statement::new(sql)
-        .bind(call.id)
-        .bind(gate)
-        .bind(settled.status.as_str())
-        .bind(settled.failure_reason.as_deref())
-        .bind(settled.call_end_time.as_ref().map(StoredTime::as_stored))
-        .bind(settled.summary.as_deref())
-        .bind(settled.telephony_call_sid.as_deref())
-        .bind(now)
-        .bind(call.transcript_revision)
-        .bind(call.status.as_str())
-        .bind(call.failure_reason.as_deref())
-        .bind(settled.conversation_id.as_str())
-        .bind(call.conversation_id.as_deref())
-        .bind(count(case.turns.len()))
-        .bind(event_id)
-        .bind(ids.removed_after)
-        .bind(count(case.turns.iter().filter(unposted).count()))
+    Guarded::open(call.id, &set, UNCHANGED, |update| {
+        update
+            .bind(settled.status.as_str())
+            .bind(settled.failure_reason.as_deref())
+            .bind(settled.call_end_time.as_ref().map(StoredTime::as_stored))
+            .bind(settled.summary.as_deref())
+            .bind(settled.telephony_call_sid.as_deref())
+            .bind(now)
+            .bind(revision)
+            .bind(ids.removed_after)
+            .bind(settled.conversation_id.as_str())
+            .bind(call.transcript_revision)
+            .bind(call.status.as_str())
+            .bind(call.failure_reason.as_deref())
+            .bind(call.conversation_id.as_deref())
+            .bind(count(case.turns.len()))
+            .bind(count(case.turns.iter().filter(unposted).count()))
+            .bind(event_id)
+    })
 }
 
 /// A number of rows as SQL has it.

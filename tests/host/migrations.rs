@@ -25,6 +25,7 @@ d5c5fb6f53a9f701e147417581f14ca14f0f6b0298a68a6df05c229a7a1d7c1a  0008_add_reten
 9633d96d9a02b734477aed490f3d77a36560347a4a0d2e0944868d5814cb31b6  0009_add_conversation_claimed.sql
 e4148ff67c4ee48b94bbddaf6e2da55deaeb1dcd6801759847c791267ef35ff7  0010_write_one_row_a_turn.sql
 e5714bc2d3ca47ecd646bf63299cdfb809ba669ef61200596b44881b711826a0  0011_add_payload_in_bucket.sql
+23beb6712f3a5ecb7c0aedb510abc1d8453d4c104bc86412c85c3e1019e59d50  0012_add_settling.sql
 ";
 
 /// An empty database that keeps foreign keys, as D1 does.

@@ -192,13 +192,13 @@ impl Watch {
         }
         let rows = world
             .database
-            .query("SELECT call_sid, status, failure_reason, transcript_revision FROM calls");
+            .query("SELECT call_sid, status, failure_reason, settling FROM calls");
         let mut known = self.calls.borrow_mut();
         for row in rows {
             let call_sid = row["call_sid"].as_str().unwrap();
             let status = row["status"].as_str().unwrap().to_owned();
             let reason = row["failure_reason"].as_str().map(str::to_owned);
-            if row["transcript_revision"].as_i64().unwrap() < 0 {
+            if !row["settling"].is_null() {
                 self.violated(world, format!("{call_sid}: a settlement stands half done"));
             }
             self.placements

@@ -44,7 +44,7 @@ pub fn check(file: &Path) -> Result<Vec<Discrepancy>, String> {
         ),
         (
             Kind::Database,
-            "SELECT call_sid, 'transcript_revision ' || transcript_revision FROM calls WHERE transcript_revision < 0",
+            "SELECT call_sid, 'settling ' || settling FROM calls WHERE settling IS NOT NULL",
         ),
         (
             Kind::EventWaits,
