@@ -1,7 +1,8 @@
 //! One dial of a placement: asking ElevenLabs once, and writing down what it said.
 
+use super::link::{Accepted, link_by_dial};
 use super::place_calls::Placed;
-use super::settle::{WAITING_PER_REQUEST, apply_waiting, relink};
+use super::settle::{WAITING_PER_REQUEST, apply_waiting};
 use crate::elevenlabs::{Client, DialOutcome, OutboundCall, Transport};
 use crate::model::{CallSid, CallStatus, Driver, reason};
 use crate::platform::Runtime;
@@ -93,24 +94,14 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
                 conversation_id,
                 telephony_call_sid,
             } => {
-                let (mut state, events_wait) = self
-                    .store
-                    .update_conversation_id(
-                        call_sid,
-                        self.dial_token,
-                        conversation_id,
-                        telephony_call_sid.as_deref(),
-                        now,
-                    )
-                    .await?;
-                // Somebody was quicker, and claimed another one.
-                if let Some(claimed) = &state.conversation_id
-                    && state.claimed
-                    && claimed != conversation_id
-                    && relink(self.store, self.runtime, call_sid, claimed, conversation_id).await?
-                {
-                    state.conversation_id = Some(conversation_id.clone());
-                }
+                let accepted = Accepted {
+                    call_sid,
+                    dial_token: self.dial_token,
+                    conversation_id,
+                    telephony_call_sid: telephony_call_sid.as_deref(),
+                };
+                let (state, events_wait) =
+                    link_by_dial(self.store, self.runtime, accepted, now).await?;
                 // The conversation was over before ElevenLabs answered.
                 if events_wait {
                     apply_waiting(

@@ -3,7 +3,7 @@
 use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::event::{Content, Event, InitiationFailure};
 use crate::ledger::transcript::arrange;
-use crate::model::{CallStatus, StoredTime, UtcTime, reason};
+use crate::model::{By, CallStatus, StoredTime, UtcTime, reason};
 use crate::store::settlement::{Case, CaseCall, Settled};
 
 /// What ElevenLabs says, by event or because it was asked.
@@ -43,32 +43,17 @@ pub fn evidence(event: &Event) -> Option<Evidence<'_>> {
     }
 }
 
-/// How a call's link stands to the evidence that was found for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link<'a> {
-    /// The call has this conversation, or none yet and the evidence names the call.
-    Own,
-    /// A turn claimed this other conversation for the call, and ElevenLabs names the call.
-    OtherClaimed(&'a str),
-    /// A turn claimed this conversation for the call, and ElevenLabs names another call.
-    ClaimRefuted,
-    /// Two conversations for one call: the one on record stays.
-    Conflict,
-}
-
-/// Compares a call with the evidence that was found for it.
-pub fn compare<'a>(call: &'a CaseCall, evidence: Evidence<'_>) -> Link<'a> {
-    let named = evidence
-        .call_sid()
-        .map(|call_sid| call_sid == call.call_sid.as_str());
-    match (call.conversation_id.as_deref(), named) {
-        (Some(known), Some(false)) if call.claimed && known == evidence.conversation_id() => {
-            Link::ClaimRefuted
-        }
-        (None, _) => Link::Own,
-        (Some(known), _) if known == evidence.conversation_id() => Link::Own,
-        (Some(claimed), Some(true)) if call.claimed => Link::OtherClaimed(claimed),
-        (Some(_), _) => Link::Conflict,
+/// Who names the evidence's conversation for this call: ElevenLabs, for this call or for another.
+pub fn source(call: &CaseCall, evidence: Evidence<'_>) -> By {
+    let is_own = match evidence.call_sid() {
+        Some(named) => named == call.call_sid.as_str(),
+        // Evidence that names no call is found by the conversation on record.
+        None => call.conversation_id.as_deref() == Some(evidence.conversation_id()),
+    };
+    if is_own {
+        By::ElevenLabs
+    } else {
+        By::ElevenLabsForAnother
     }
 }
 

@@ -6,6 +6,7 @@
 mod budget;
 mod dialer;
 pub mod judge;
+mod link;
 pub mod pending;
 mod pieces;
 pub mod place_calls;

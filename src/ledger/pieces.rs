@@ -11,7 +11,7 @@ use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::event::Event;
 use crate::elevenlabs::lookup::{Lookup, LookupFailure};
 use crate::elevenlabs::{Client, Transport};
-use crate::model::{CallSid, UtcTime, is_unlinked};
+use crate::model::{CallSid, Link, UtcTime, is_unlinked};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Agents, NotConfigured, Settings};
 use crate::platform::log::{Line, Reconciled};
@@ -305,7 +305,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
             },
             _ => Lookup::NotFound,
         };
-        let is_sure = call.conversation_id.is_some() && !call.claimed;
+        let is_sure = matches!(call.link(), Link::Confirmed(_));
         match by_id {
             // One that was only claimed may be an invention.
             Lookup::NotFound if !is_sure => elevenlabs.conversation_of(&call.call_sid).await,

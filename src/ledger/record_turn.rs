@@ -2,7 +2,7 @@
 
 use super::same_turn::{Same, compare};
 use super::settle::{WAITING_PER_REQUEST, apply_waiting};
-use crate::model::{NewTurn, StoredTurn};
+use crate::model::{By, NewTurn, Step, StoredTurn, decide};
 use crate::platform::Runtime;
 use crate::store::turns::{CallOfTurn, SavedTurn};
 use crate::store::{Database, DatabaseError, Store};
@@ -64,7 +64,12 @@ pub enum Plan<'a> {
         transcript_revision: i64,
     },
     /// Give the call this conversation, and store it.
-    Link(&'a str),
+    Link {
+        /// The conversation that the turn names.
+        conversation_id: &'a str,
+        /// Whether that is only a claim.
+        claimed: bool,
+    },
     /// Store it under the next number.
     Append,
     /// Do not store it.
@@ -73,21 +78,30 @@ pub enum Plan<'a> {
 
 /// Decides what is to be done with a turn, by what was found of its call.
 #[must_use]
-pub fn plan<'a>(found: Option<&'a CallOfTurn>, turn: &'a NewTurn) -> Plan<'a> {
+pub fn plan<'a>(found: Option<&'a CallOfTurn>, turn: &'a NewTurn, by: By) -> Plan<'a> {
     let Some(found) = found else {
         return Plan::Refuse(RecordError::UnknownCall);
     };
-    let named = turn.conversation_id.as_deref();
-    let Some(known) = found.conversation_id.as_deref() else {
-        return match named {
-            None => Plan::Refuse(RecordError::NotLinked),
-            Some(_) if found.owner.is_some() => Plan::Refuse(RecordError::ConversationTaken),
-            Some(named) => Plan::Link(named),
-        };
-    };
-    if named.is_some_and(|named| named != known) {
-        return Plan::Refuse(RecordError::OtherConversation);
+    if let Some(named) = turn.conversation_id.as_deref() {
+        match decide(found.link(), named, by) {
+            Step::Keep => {}
+            Step::Claim | Step::Confirm if found.owner.is_some() => {
+                return Plan::Refuse(RecordError::ConversationTaken);
+            }
+            step @ (Step::Claim | Step::Confirm) => {
+                return Plan::Link {
+                    conversation_id: named,
+                    claimed: step == Step::Claim,
+                };
+            }
+            Step::Replace(_) | Step::Disown | Step::Refuse => {
+                return Plan::Refuse(RecordError::OtherConversation);
+            }
+        }
     }
+    let Some(known) = found.conversation_id.as_deref() else {
+        return Plan::Refuse(RecordError::NotLinked);
+    };
     let mut places = Vec::new();
     for stored in &found.turns {
         match compare(stored, turn) {
@@ -152,6 +166,7 @@ pub async fn record_turn<D: Database, R: Runtime>(
     turn: &NewTurn,
     anybody: bool,
 ) -> Result<Recorded, RecordError> {
+    let by = if anybody { By::OpenTurn } else { By::TokenTurn };
     // 1.
     if let Some(saved) = store.save_transcription(turn, runtime.now()).await? {
         return Ok(Recorded::New(saved));
@@ -160,9 +175,9 @@ pub async fn record_turn<D: Database, R: Runtime>(
         // 2.
         let found = store.call_of_turn(turn).await?;
         // 3.
-        let plan = plan(found.as_ref(), turn);
+        let plan = plan(found.as_ref(), turn, by);
         // 4.
-        if let Some(recorded) = execute(store, runtime, turn, anybody, plan).await? {
+        if let Some(recorded) = execute(store, runtime, turn, plan).await? {
             return Ok(recorded);
         }
     }
@@ -176,7 +191,6 @@ async fn execute<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
     turn: &NewTurn,
-    anybody: bool,
     plan: Plan<'_>,
 ) -> Result<Option<Recorded>, RecordError> {
     let now = runtime.now();
@@ -199,11 +213,15 @@ async fn execute<D: Database, R: Runtime>(
                 .insert_late_turn(turn, conversation_id, transcript_revision, now)
                 .await?
         }
-        Plan::Link(named) => {
-            let linked = store.link_and_save_transcription(turn, named, anybody, now);
-            let linked = linked.await?;
+        Plan::Link {
+            conversation_id,
+            claimed,
+        } => {
+            let linked = store
+                .link_and_save_transcription(turn, conversation_id, claimed, now)
+                .await?;
             if linked.events_wait {
-                apply_waiting(store, runtime, named, WAITING_PER_REQUEST).await;
+                apply_waiting(store, runtime, conversation_id, WAITING_PER_REQUEST).await;
             }
             linked.saved
         }

@@ -1,5 +1,5 @@
 use super::{Plan, RecordError, plan};
-use crate::model::{CallSid, NewTurn, Origin, Speaker, StoredTime, StoredTurn, UtcTime};
+use crate::model::{By, CallSid, NewTurn, Origin, Speaker, StoredTime, StoredTurn, UtcTime};
 use crate::store::turns::{CallOfTurn, SavedTurn};
 
 fn time(second: i64) -> UtcTime {
@@ -33,6 +33,7 @@ fn stored(place: i64, origin: Origin, second: i64, message: &str) -> StoredTurn 
 fn call(known: Option<&str>, owner: Option<&str>, revision: i64) -> CallOfTurn {
     CallOfTurn {
         conversation_id: known.map(str::to_owned),
+        claimed: false,
         driver_id: Some(7),
         owner: owner.map(CallSid::from_text),
         transcript_revision: revision,
@@ -48,6 +49,10 @@ fn the_call_and_the_conversation_that_the_turn_names_decide_first() {
         conversation_id: "conv_1",
         transcript_revision: 2,
     };
+    let link = Plan::Link {
+        conversation_id: "conv_1",
+        claimed: true,
+    };
     for (found, named, expected) in [
         (None, None, Plan::Refuse(RecordError::UnknownCall)),
         (None, known, Plan::Refuse(RecordError::UnknownCall)),
@@ -56,7 +61,7 @@ fn the_call_and_the_conversation_that_the_turn_names_decide_first() {
             None,
             Plan::Refuse(RecordError::NotLinked),
         ),
-        (Some(call(None, None, 0)), known, Plan::Link("conv_1")),
+        (Some(call(None, None, 0)), known, link),
         (
             Some(call(None, Some("EL_2_2"), 0)),
             known,
@@ -79,10 +84,23 @@ fn the_call_and_the_conversation_that_the_turn_names_decide_first() {
     ] {
         let turn = turn(named);
         assert_eq!(
-            plan(found.as_ref(), &turn),
+            plan(found.as_ref(), &turn, By::OpenTurn),
             expected,
             "{found:?}, {named:?}"
         );
+    }
+}
+
+#[test]
+fn a_conversation_that_a_turn_with_the_token_names_is_no_claim() {
+    for (by, claimed) in [(By::OpenTurn, true), (By::TokenTurn, false)] {
+        let (found, turn) = (call(None, None, 0), turn(Some("conv_1")));
+        let conversation_id = "conv_1";
+        let link = Plan::Link {
+            conversation_id,
+            claimed,
+        };
+        assert_eq!(plan(Some(&found), &turn, by), link);
     }
 }
 
@@ -147,7 +165,12 @@ fn the_turns_like_it_decide_next() {
         let mut found = call(Some("conv_1"), None, revision);
         found.turns = turns;
         let turn = turn(None);
-        assert_eq!(plan(Some(&found), &turn), expected, "{:?}", found.turns);
+        assert_eq!(
+            plan(Some(&found), &turn, By::OpenTurn),
+            expected,
+            "{:?}",
+            found.turns
+        );
     }
 }
 
@@ -164,6 +187,6 @@ fn all_words_come_before_the_beginning_of_words() {
             ..stored(place, Origin::Transcript, second, message)
         });
     }
-    let planned = plan(Some(&found), &turn);
+    let planned = plan(Some(&found), &turn, By::OpenTurn);
     assert!(matches!(planned, Plan::TakePlace { places, .. } if places == [102, 101]));
 }

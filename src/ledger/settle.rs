@@ -1,8 +1,9 @@
 //! Settling a call by what ElevenLabs says of its conversation.
 
-use super::judge::{Evidence, Link, compare, evidence, is_settled_so, judge};
+use super::judge::{Evidence, evidence, is_settled_so, judge, source};
+use super::link::{disown, replace};
 use crate::elevenlabs::event::Event;
-use crate::model::{CallSid, CallStatus, unlinked};
+use crate::model::{CallStatus, Step, decide};
 use crate::platform::Runtime;
 use crate::platform::log::{Level, Line};
 use crate::store::events::NewEvent;
@@ -145,40 +146,19 @@ pub async fn settle_once<D: Database, R: Runtime>(
     };
     let conversation_id = evidence.conversation_id();
     let call = &current.call;
-    match compare(call, evidence) {
-        Link::Own => {
-            let now = runtime.now();
-            let settled = judge(current, evidence, now);
-            // The report of a conversation that still runs finishes no event: it waits for the end.
-            let over = settled.status != CallStatus::InProgress;
-            let waits = event_id.is_some() && !over;
-            let event_id = event_id.filter(|_| over);
-            if event_id.is_none() && is_settled_so(current, &settled) {
-                return Ok(Some(if waits {
-                    Applied::Kept
-                } else {
-                    Applied::AlreadyApplied
-                }));
-            }
-            if !store.settle(current, &settled, event_id, now).await? {
-                return Ok(None);
-            }
-            log_settled(runtime, current, &settled);
-            Ok(Some(if waits {
-                Applied::Kept
-            } else {
-                Applied::Applied
-            }))
+    match decide(call.link(), conversation_id, source(call, evidence)) {
+        Step::Keep | Step::Claim | Step::Confirm => {
+            settle_own(store, runtime, current, evidence, event_id).await
         }
-        Link::OtherClaimed(claimed) => {
-            relink(store, runtime, &call.call_sid, claimed, conversation_id).await?;
+        Step::Replace(claimed) => {
+            replace(store, runtime, &call.call_sid, claimed, conversation_id).await?;
             Ok(None)
         }
-        Link::ClaimRefuted => {
+        Step::Disown => {
             disown(store, runtime, &call.call_sid, conversation_id).await?;
             Ok(None)
         }
-        Link::Conflict => {
+        Step::Refuse => {
             runtime.log(&Line {
                 level: Level::Error,
                 call_sid: Some(call.call_sid.to_string()),
@@ -196,58 +176,37 @@ pub async fn settle_once<D: Database, R: Runtime>(
     }
 }
 
-/// Takes a conversation away from the call that a turn claimed it for, because ElevenLabs says
-/// that it is another call's. The call's turns stay with the call, under a stand-in for its
-/// conversation, until ElevenLabs names the right one.
-async fn disown<D: Database, R: Runtime>(
+/// Settles a call by evidence about its own conversation. `None` when another request changed the
+/// call since it was read.
+async fn settle_own<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
-    call_sid: &CallSid,
-    claimed: &str,
-) -> Result<(), DatabaseError> {
-    let random = runtime
-        .random()
-        .map_err(|error| DatabaseError::new(error.to_string()))?;
-    let stand_in = unlinked(random);
+    current: &Case,
+    evidence: Evidence<'_>,
+    event_id: Option<i64>,
+) -> Result<Option<Applied>, DatabaseError> {
     let now = runtime.now();
-    if store.disown(call_sid, claimed, &stand_in, now).await? {
-        runtime.log(&Line {
-            level: Level::Error,
-            call_sid: Some(call_sid.to_string()),
-            conversation_id: Some(claimed.to_owned()),
-            code: Some("claim_refuted".to_owned()),
-            ..Line::new("call_relinked")
-        });
+    let settled = judge(current, evidence, now);
+    // The report of a conversation that still runs finishes no event: it waits for the end.
+    let over = settled.status != CallStatus::InProgress;
+    let waits = event_id.is_some() && !over;
+    let event_id = event_id.filter(|_| over);
+    if event_id.is_none() && is_settled_so(current, &settled) {
+        return Ok(Some(if waits {
+            Applied::Kept
+        } else {
+            Applied::AlreadyApplied
+        }));
     }
-    Ok(())
-}
-
-/// Puts the conversation that ElevenLabs named in the place of one that was only claimed. Says
-/// whether it did, and tells whoever runs the service: somebody has invented a conversation.
-///
-/// # Errors
-/// [`DatabaseError`]; then nothing changed, or everything did and the answer was lost.
-pub async fn relink<D: Database, R: Runtime>(
-    store: &Store<D, R>,
-    runtime: &R,
-    call_sid: &CallSid,
-    claimed: &str,
-    conversation_id: &str,
-) -> Result<bool, DatabaseError> {
-    let now = runtime.now();
-    let relinked = store
-        .relink(call_sid, claimed, conversation_id, now)
-        .await?;
-    if relinked {
-        runtime.log(&Line {
-            level: Level::Error,
-            call_sid: Some(call_sid.to_string()),
-            conversation_id: Some(conversation_id.to_owned()),
-            code: Some("conversation_claimed".to_owned()),
-            ..Line::new("call_relinked")
-        });
+    if !store.settle(current, &settled, event_id, now).await? {
+        return Ok(None);
     }
-    Ok(relinked)
+    log_settled(runtime, current, &settled);
+    Ok(Some(if waits {
+        Applied::Kept
+    } else {
+        Applied::Applied
+    }))
 }
 
 fn log_settled(runtime: &impl Runtime, case: &Case, settled: &Settled) {

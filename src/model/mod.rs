@@ -6,6 +6,7 @@ mod arrangement;
 mod call;
 mod call_sid;
 mod driver;
+mod link;
 mod phone;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod schemas;
@@ -16,6 +17,7 @@ pub use arrangement::{Arrangement, InsertedTurn, Origin, RewrittenTurn, StoredTu
 pub use call::{Call, CallStatus, is_unlinked, reason, unlinked};
 pub use call_sid::CallSid;
 pub use driver::{Driver, DriverId, DriverIdError, Violation};
+pub use link::{By, Link, Step, decide};
 pub use phone::{PhoneNumber, PhoneNumberError};
 pub use time::{ExactTime, StoredTime, TimeError, UtcTime};
 pub use turn::{NewTurn, Speaker, TURNS_PER_CALL, Turn, nth_turn, transcription_id};

@@ -1,8 +1,7 @@
 //! Calls on record.
 
-use super::events::events_wait;
 use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
-use crate::model::{Call, CallSid, CallStatus, DriverId, StoredTime, UtcTime};
+use crate::model::{Call, CallSid, CallStatus, DriverId, Link, StoredTime, UtcTime};
 use crate::platform::Runtime;
 
 /// The columns of [`Call`], from `calls c`. Numbers run 1…n without gap, so the greatest is the
@@ -34,32 +33,27 @@ pub struct CallState {
     pub failure_reason: Option<String>,
     /// Whether the row carries the `dial_token` asked with: only then may the asker dial.
     pub mine: bool,
-    /// Whether only a turn that needed no token named the conversation.
+    /// True if the conversation id came from an unauthenticated turn and ElevenLabs has not
+    /// confirmed it.
     pub claimed: bool,
     /// When the call was recorded, or ElevenLabs was last asked about it.
     pub asked_at: StoredTime,
 }
 
 /// The columns of [`CallState`], and whether a row carries the dial token `?2`.
-const STATE_COLUMNS: &str = "call_sid, conversation_id, status, failure_reason, \
+pub(super) const STATE_COLUMNS: &str = "call_sid, conversation_id, status, failure_reason, \
     conversation_claimed AS claimed, COALESCE(asked_at, call_start_time) AS asked, \
     COALESCE(dial_token = ?2, 0) AS mine";
 
 /// A failure that is only supposed: [`reason::SUPPOSED`].
-const IS_SUPPOSED: &str = "failure_reason IN ('outcome_unknown', 'never_started', 'no_outcome')";
+pub(super) const IS_SUPPOSED: &str =
+    "failure_reason IN ('outcome_unknown', 'never_started', 'no_outcome')";
 
-/// A [`CallState`], and whether events of the conversation wait.
-struct Linked {
-    state: CallState,
-    events_wait: bool,
-}
-
-impl FromRow for Linked {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            state: CallState::from_row(row)?,
-            events_wait: row.integer("events_wait")? == 1,
-        })
+impl CallState {
+    /// The call's conversation, and whether it is confirmed.
+    #[must_use]
+    pub fn link(&self) -> Link<'_> {
+        Link::new(self.conversation_id.as_deref(), self.claimed)
     }
 }
 
@@ -173,127 +167,6 @@ impl<D: Database, R: Runtime> Store<D, R> {
             .map_or_else(|| Ok(Vec::new()), ResultSet::rows)
     }
 
-    /// Writes down the conversation that ElevenLabs named for this dial, and tells what is now
-    /// on record, and whether events of that conversation wait. A conversation already on record,
-    /// here or for another call, stays; one that is only claimed may then be corrected by
-    /// [`Store::relink`]. A failure that was only supposed while the dial was open is taken back:
-    /// ElevenLabs has accepted the call. One round trip.
-    ///
-    /// # Errors
-    /// [`DatabaseError`] after the retries, or when the row is not this dial's.
-    pub async fn update_conversation_id(
-        &self,
-        call_sid: &CallSid,
-        dial_token: &str,
-        conversation_id: &str,
-        telephony_call_sid: Option<&str>,
-        now: UtcTime,
-    ) -> Result<(CallState, bool), DatabaseError> {
-        // By itself, because setting a column costs its indexes even where the value stays.
-        let take_back = Statement::new(format!(
-            "UPDATE calls SET status = 'in_progress', failure_reason = NULL, call_end_time = NULL \
-             WHERE call_sid = ?1 AND dial_token = ?2 AND status = 'failed' AND {IS_SUPPOSED}"
-        ))
-        .bind(call_sid.as_str())
-        .bind(dial_token);
-        // Two statements for each of 20 calls: the free plan allows 50 for a request.
-        let events_wait = events_wait("?3");
-        let update = Statement::new(format!(
-            "UPDATE calls SET \
-               conversation_id = CASE WHEN conversation_id IS NULL AND NOT EXISTS \
-                 (SELECT 1 FROM calls other WHERE other.conversation_id = ?3) THEN ?3 ELSE conversation_id END, \
-               conversation_claimed = conversation_claimed AND conversation_id IS NOT NULL AND conversation_id <> ?3, \
-               telephony_call_sid = COALESCE(telephony_call_sid, ?4), updated_at = ?5 \
-             WHERE call_sid = ?1 AND dial_token = ?2 \
-             RETURNING {STATE_COLUMNS}, {events_wait} AS events_wait",
-        ))
-        .bind(call_sid.as_str())
-        .bind(dial_token)
-        .bind(conversation_id)
-        .bind(telephony_call_sid)
-        .bind(now);
-        let operation = "update_conversation_id";
-        let results = self.run(operation, &[take_back, update]).await?;
-        let linked: Vec<Linked> = results
-            .get(1)
-            .map_or_else(|| Ok(Vec::new()), ResultSet::rows)?;
-        only_state(operation, linked).map(|linked| (linked.state, linked.events_wait))
-    }
-
-    /// Puts the conversation that ElevenLabs named for a call in the place of one that was only
-    /// claimed, and takes the turns along, all of them or nothing. Says whether the call has it
-    /// now. One round trip.
-    ///
-    /// A turn refers to its call's conversation, so for a moment one of the two is alone; the
-    /// database looks at that when the transaction ends. Repeating it after a lost answer does
-    /// nothing more, even if another call has the claimed conversation by then.
-    ///
-    /// # Errors
-    /// [`DatabaseError`] after the retries.
-    pub async fn relink(
-        &self,
-        call_sid: &CallSid,
-        claimed: &str,
-        conversation_id: &str,
-        now: UtcTime,
-    ) -> Result<bool, DatabaseError> {
-        self.move_claim(call_sid, claimed, conversation_id, false, now)
-            .await
-    }
-
-    /// Puts a stand-in in the place of a conversation that was only claimed and belongs to another
-    /// call, like [`Store::relink`]. The stand-in is a claim too. Says whether the call has it now.
-    /// One round trip.
-    ///
-    /// # Errors
-    /// [`DatabaseError`] after the retries.
-    pub async fn disown(
-        &self,
-        call_sid: &CallSid,
-        claimed: &str,
-        stand_in: &str,
-        now: UtcTime,
-    ) -> Result<bool, DatabaseError> {
-        self.move_claim(call_sid, claimed, stand_in, true, now)
-            .await
-    }
-
-    async fn move_claim(
-        &self,
-        call_sid: &CallSid,
-        claimed: &str,
-        conversation_id: &str,
-        still_claimed: bool,
-        now: UtcTime,
-    ) -> Result<bool, DatabaseError> {
-        let bound = |sql: &'static str| {
-            Statement::new(sql)
-                .bind(call_sid.as_str())
-                .bind(claimed)
-                .bind(conversation_id)
-        };
-        let statements = [
-            Statement::new("PRAGMA defer_foreign_keys = on"),
-            bound(
-                "UPDATE calls SET conversation_id = ?3, conversation_claimed = ?5, updated_at = ?4 \
-                 WHERE call_sid = ?1 AND conversation_id = ?2 AND conversation_claimed \
-                   AND NOT EXISTS (SELECT 1 FROM calls other WHERE other.conversation_id = ?3)",
-            )
-            .bind(now)
-            .bind(i64::from(still_claimed)),
-            bound(
-                "UPDATE call_transcriptions SET conversation_id = ?3 WHERE conversation_id = ?2 \
-                   AND EXISTS (SELECT 1 FROM calls WHERE call_sid = ?1 AND conversation_id = ?3) \
-                   AND NOT EXISTS (SELECT 1 FROM calls other WHERE other.conversation_id = ?2)",
-            ),
-            Statement::new("SELECT 1 FROM calls WHERE call_sid = ?1 AND conversation_id = ?2")
-                .bind(call_sid.as_str())
-                .bind(conversation_id),
-        ];
-        let results = self.run("move_claim", &statements).await?;
-        Ok(results.last().is_some_and(ResultSet::has_rows))
-    }
-
     /// Writes down that this dial failed, and tells what is now on record. A call that meanwhile
     /// has a conversation, or is settled, stays as it is: the phone did ring. A failure that was
     /// only supposed while the dial was open gives way to what the dial told. One round trip.
@@ -351,7 +224,10 @@ fn own_state(call_sid: &CallSid, dial_token: &str) -> Statement {
     .bind(dial_token)
 }
 
-fn only_state<T>(operation: &'static str, mut states: Vec<T>) -> Result<T, DatabaseError> {
+pub(super) fn only_state<T>(
+    operation: &'static str,
+    mut states: Vec<T>,
+) -> Result<T, DatabaseError> {
     states.pop().ok_or_else(|| {
         let message = "the call's row is not the one this dial recorded";
         DatabaseError::new(message).during(operation)

@@ -12,6 +12,7 @@ mod database;
 pub mod events;
 mod gate;
 pub mod health;
+mod links;
 pub mod payloads;
 mod r2;
 pub mod reading;

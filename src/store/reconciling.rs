@@ -1,7 +1,7 @@
 //! Calls that no event has settled.
 
 use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
-use crate::model::{CallSid, CallStatus, StoredTime, UtcTime};
+use crate::model::{CallSid, CallStatus, Link, StoredTime, UtcTime};
 use crate::platform::Runtime;
 
 /// A call that is in progress, or whose dial got no clear answer.
@@ -13,7 +13,8 @@ pub struct UnsettledCall {
     pub call_sid: CallSid,
     /// Its conversation.
     pub conversation_id: Option<String>,
-    /// Whether only a turn that needed no token named it.
+    /// True if the conversation id came from an unauthenticated turn and ElevenLabs has not
+    /// confirmed it.
     pub claimed: bool,
     /// Where it stands.
     pub status: CallStatus,
@@ -21,6 +22,14 @@ pub struct UnsettledCall {
     pub failure_reason: Option<String>,
     /// When it was recorded.
     pub call_start_time: StoredTime,
+}
+
+impl UnsettledCall {
+    /// The call's conversation, and whether it is confirmed.
+    #[must_use]
+    pub fn link(&self) -> Link<'_> {
+        Link::new(self.conversation_id.as_deref(), self.claimed)
+    }
 }
 
 /// Marks the call that waits longest to be asked about as asked (`?2`), and reads it. The condition

@@ -2,9 +2,12 @@
 
 use super::arranging::{Ids, arrange};
 use super::gate::Guarded;
+use super::links::confirm_by_settlement;
 use super::turns::passed_by_retention;
 use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
-use crate::model::{Arrangement, CallSid, CallStatus, Origin, StoredTime, StoredTurn, UtcTime};
+use crate::model::{
+    Arrangement, CallSid, CallStatus, Link, Origin, StoredTime, StoredTurn, UtcTime,
+};
 use crate::platform::Runtime;
 
 /// A call with its turns, as settling reads it.
@@ -25,7 +28,8 @@ pub struct CaseCall {
     pub call_sid: CallSid,
     /// Its conversation.
     pub conversation_id: Option<String>,
-    /// Whether only a turn that needed no token named it.
+    /// True if the conversation id came from an unauthenticated turn and ElevenLabs has not
+    /// confirmed it.
     pub claimed: bool,
     /// Where it stands.
     pub status: CallStatus,
@@ -65,6 +69,12 @@ pub struct Settled {
 }
 
 impl CaseCall {
+    /// The call's conversation, and whether it is confirmed.
+    #[must_use]
+    pub fn link(&self) -> Link<'_> {
+        Link::new(self.conversation_id.as_deref(), self.claimed)
+    }
+
     /// The call as it is, with this conversation and its turns untouched: what a change starts from.
     #[must_use]
     pub fn unchanged(&self, conversation_id: &str) -> Settled {
@@ -203,14 +213,8 @@ const SET: &str = concat!(
     "status = ?1, failure_reason = ?2, call_end_time = ?3, summary = ?4, telephony_call_sid = ?5",
     // The reconciler counts this as ElevenLabs' latest answer about the call.
     ", updated_at = ?6, asked_at = ?6",
-    ", transcript_revision = ?7, turns_removed = ?8",
-    // The conversation is the one that ElevenLabs itself names.
-    ", conversation_claimed = 0"
+    ", transcript_revision = ?7, turns_removed = ?8"
 );
-
-/// Written only where the call has no conversation. D1 bills an index entry for each indexed column
-/// in `SET`, even if its value stays the same.
-const SET_LINK: &str = ", conversation_id = ?9";
 
 /// Written only where turns change. Retention looks at each call once; a call that it has passed
 /// gets a due date, so that it clears the new texts too.
@@ -225,9 +229,7 @@ fn open(case: &Case, settled: &Settled, ids: &Ids, event_id: Option<i64>, now: U
     let call = &case.call;
     let arrangement = settled.arrangement.as_ref();
     let mut set = String::from(SET);
-    if call.conversation_id.is_none() {
-        set.push_str(SET_LINK);
-    }
+    set.push_str(confirm_by_settlement(call.conversation_id.is_some()));
     if arrangement.is_some_and(|arrangement| !arrangement.is_empty()) {
         set.push_str(SET_DUE);
     }

@@ -1,7 +1,7 @@
 //! What the statements about turns give back.
 
 use super::{DatabaseError, FromRow, Row};
-use crate::model::{CallSid, Origin, Speaker, StoredTurn};
+use crate::model::{CallSid, Link, Origin, Speaker, StoredTurn};
 
 /// A turn's names once it is stored, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,9 @@ pub struct SavedTurn {
 pub struct CallOfTurn {
     /// The call's conversation.
     pub conversation_id: Option<String>,
+    /// True if the conversation id came from an unauthenticated turn and ElevenLabs has not
+    /// confirmed it.
+    pub claimed: bool,
     /// The call's driver.
     pub driver_id: Option<i64>,
     /// The call that has the conversation which the turn names.
@@ -29,6 +32,14 @@ pub struct CallOfTurn {
     pub transcript_revision: i64,
     /// The stored turns that may be the same one, in the order of their places.
     pub turns: Vec<StoredTurn>,
+}
+
+impl CallOfTurn {
+    /// The call's conversation, and whether it is confirmed.
+    #[must_use]
+    pub fn link(&self) -> Link<'_> {
+        Link::new(self.conversation_id.as_deref(), self.claimed)
+    }
 }
 
 /// What linking a call by one of its turns did.
@@ -69,6 +80,7 @@ impl FromRow for CallOfTurn {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             conversation_id: row.optional_text("conversation_id")?,
+            claimed: row.integer("claimed")? == 1,
             driver_id: row.optional_integer("driver_id")?,
             owner: row.optional_text("owner")?.map(CallSid::from_text),
             transcript_revision: row.integer("transcript_revision")?,

@@ -1,6 +1,7 @@
 //! Spoken turns.
 
 use super::events::any_waiting;
+use super::links::link_by_turn;
 pub use super::turn_rows::{CallOfTurn, Linked, SavedTurn};
 use super::{Database, DatabaseError, NO_RESULT, Statement, Store};
 use crate::model::{NewTurn, UtcTime};
@@ -91,7 +92,8 @@ const MARK_FOR_RETENTION: &str = concat!(
 );
 
 /// The call of a turn (`?1`), and whose the conversation is that the turn names (`?2`).
-const CALL_OF_TURN: &str = "SELECT c.conversation_id, c.driver_id, c.transcript_revision, \
+const CALL_OF_TURN: &str = "SELECT c.conversation_id, c.conversation_claimed AS claimed, \
+       c.driver_id, c.transcript_revision, \
        (SELECT o.call_sid FROM calls o WHERE o.conversation_id = ?2) AS owner \
      FROM calls c WHERE c.call_sid = ?1";
 
@@ -173,12 +175,6 @@ const INSERT_LATE_TURN: &str = concat!(
 pub(super) const STEP_BACK: &str = "UPDATE call_transcriptions SET sequence_number = -sequence_number \
      WHERE conversation_id = ?1 AND sequence_number < 0";
 
-/// A call takes the conversation that one of its turns names, unless it has one or another call
-/// has that one.
-const LINK: &str = "UPDATE calls SET conversation_id = ?2, conversation_claimed = ?4, updated_at = ?3 \
-     WHERE call_sid = ?1 AND conversation_id IS NULL \
-       AND NOT EXISTS (SELECT 1 FROM calls o WHERE o.conversation_id = ?2)";
-
 impl<D: Database, R: Runtime> Store<D, R> {
     /// Stores one turn under the next number, or nothing when it is a repeat or the call takes no
     /// turn that way. One round trip, one written row.
@@ -214,7 +210,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     }
 
     /// Links the call to this conversation where it has none, and stores the turn, both or
-    /// neither. The link is `claimed` where anybody may post turns. One round trip.
+    /// neither. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -225,11 +221,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         claimed: bool,
         now: UtcTime,
     ) -> Result<Linked, DatabaseError> {
-        let link = Statement::new(LINK)
-            .bind(turn.call_sid.as_str())
-            .bind(conversation_id)
-            .bind(now)
-            .bind(i64::from(claimed));
+        let link = link_by_turn(&turn.call_sid, conversation_id, claimed, now);
         let (mark, save) = (mark_statement(turn, now), save_statement(turn, true, now));
         let results = self
             .run(

@@ -158,6 +158,57 @@ fn sql_stands_in_the_store_only() {
     }
 }
 
+/// The `SET` clauses in this code, each with the line at which it begins. A clause ends at its
+/// `WHERE`, or with the text.
+fn set_clauses(text: &str) -> Vec<(usize, String)> {
+    let lines: Vec<_> = code(text).collect();
+    let mut clauses = Vec::new();
+    for (index, (number, line)) in lines.iter().enumerate() {
+        for (at, _) in line.match_indices("SET ") {
+            // Not `OFFSET`.
+            if line[..at].ends_with(char::is_alphabetic) {
+                continue;
+            }
+            let rest = lines[index + 1..].iter().map(|(_, line)| *line);
+            let clause: Vec<_> = core::iter::once(&line[at..]).chain(rest).collect();
+            let clause = clause.join(" ");
+            let end = clause.find("WHERE").unwrap_or(clause.len());
+            clauses.push((*number, clause[..end].to_owned()));
+        }
+    }
+    clauses
+}
+
+/// `store/links.rs` alone writes which conversation a call has, so that each change follows from
+/// `model::decide`.
+#[test]
+fn one_file_writes_the_conversation_of_a_call() {
+    const WRITER: &str = "src/store/links.rs";
+    let mut writes = 0;
+    for (file, text) in sources() {
+        for (number, clause) in set_clauses(&text) {
+            let names = clause.contains("conversation_id = ") || clause.contains("_claimed = ");
+            assert!(!names || file == WRITER, "{file}:{number}: {clause}");
+            writes += usize::from(names);
+        }
+        // Parts of a clause that another statement takes in, and new rows.
+        let all: String = code(&text).map(|(_, line)| line).collect();
+        for part in [
+            "\"conversation_id = ",
+            "\", conversation_id = ",
+            "conversation_claimed = ",
+        ] {
+            assert!(!all.contains(part) || file == WRITER, "{file}: {part}");
+        }
+        for (at, _) in all.match_indices("INSERT INTO calls (") {
+            let columns = all[at..].split(')').next().unwrap();
+            assert!(!columns.contains("conversation"), "{file}: {columns}");
+        }
+    }
+    // By a turn, by the dial, and a claim that moves together with its turns.
+    assert_eq!(writes, 4);
+}
+
 /// Time cannot be measured honestly in a test, so this looks at the text: tokens and signatures
 /// go to the comparison that takes the same time wherever they differ, and nowhere else.
 #[test]
@@ -253,6 +304,12 @@ fn the_boundarys_own_check_sees_what_it_should() {
     ] {
         assert_eq!(names_crate(line, "worker"), found, "{line}");
     }
+    let sql = "UPDATE calls SET a = 1, \\\n conversation_id = ?3 WHERE b = 2\nOFFSET 5\nSET c = 3";
+    let clauses: Vec<_> = set_clauses(sql).into_iter().map(|(_, set)| set).collect();
+    assert_eq!(
+        clauses,
+        ["SET a = 1, \\  conversation_id = ?3 ", "SET c = 3"]
+    );
     let text =
         "a // worker::Date\n#[cfg(test)]\nuse b;\nc\n#[cfg(test)]\nmod tests {\nd.unwrap()\n";
     let lines: Vec<_> = code(text).map(|(_, line)| line).collect();

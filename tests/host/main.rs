@@ -24,6 +24,7 @@ mod http_bodies;
 mod http_surface;
 mod late_turn_costs;
 mod late_turns;
+mod links;
 mod listing;
 mod listing_csv;
 mod listing_pages;
