@@ -11,7 +11,7 @@ use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::event::Event;
 use crate::elevenlabs::lookup::{Lookup, LookupFailure};
 use crate::elevenlabs::{Client, Transport};
-use crate::model::{CallSid, Link, UtcTime, is_unlinked};
+use crate::model::{CallSid, EventOutcome, Link, UtcTime, is_unlinked};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Agents, NotConfigured, Settings};
 use crate::platform::log::{Line, Reconciled};
@@ -249,7 +249,9 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
             let now = self.runtime.now();
             let is_foreign = case.is_none() && !self.agents.may_own(event.agent_id.as_deref());
             if is_foreign && oldest.received_at < now.minus(FOREIGN_EVENT_EXPIRES) {
-                self.store.finish_event(id, "ignored", now).await?;
+                self.store
+                    .finish_event(id, EventOutcome::Ignored, now)
+                    .await?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::judge::{Evidence, evidence, is_settled_so, judge, source};
 use super::link::{disown, replace};
 use crate::elevenlabs::event::Event;
-use crate::model::{CallStatus, Step, decide};
+use crate::model::{CallStatus, EventOutcome, Step, decide};
 use crate::platform::Runtime;
 use crate::platform::log::{Level, Line};
 use crate::store::events::NewEvent;
@@ -69,9 +69,9 @@ pub async fn receive_event<D: Database, R: Runtime>(
         // What is ignored is not kept: it may be audio.
         payload: evidence.is_some().then_some(payload),
         outcome: if evidence.is_some() {
-            "kept"
+            EventOutcome::Kept
         } else {
-            "ignored"
+            EventOutcome::Ignored
         },
         ours,
     };
@@ -82,10 +82,10 @@ pub async fn receive_event<D: Database, R: Runtime>(
         return Ok(Applied::Ignored);
     };
     // 2.
-    match kept.outcome.as_str() {
-        "kept" => {}
-        "applied" => return Ok(Applied::AlreadyApplied),
-        _ => return Ok(Applied::Ignored),
+    match kept.outcome {
+        EventOutcome::Kept => {}
+        EventOutcome::Applied => return Ok(Applied::AlreadyApplied),
+        EventOutcome::Ignored | EventOutcome::Expired => return Ok(Applied::Ignored),
     }
     match settle(store, runtime, case, evidence, Some(kept.id)).await {
         Ok(applied) => Ok(applied),
@@ -116,7 +116,7 @@ pub async fn settle<D: Database, R: Runtime>(
         }
         // It changed since it was read, or this is a repeat after a lost answer.
         if let Some(event_id) = event_id
-            && store.event_outcome(event_id).await?.as_deref() != Some("kept")
+            && store.event_outcome(event_id).await? != Some(EventOutcome::Kept)
         {
             return Ok(Applied::AlreadyApplied);
         }
@@ -168,7 +168,7 @@ pub async fn settle_once<D: Database, R: Runtime>(
             });
             if let Some(event_id) = event_id {
                 store
-                    .finish_event(event_id, "ignored", runtime.now())
+                    .finish_event(event_id, EventOutcome::Ignored, runtime.now())
                     .await?;
             }
             Ok(Some(Applied::Ignored))

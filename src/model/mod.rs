@@ -6,6 +6,7 @@ mod arrangement;
 mod call;
 mod call_sid;
 mod driver;
+mod event_outcome;
 mod link;
 mod phone;
 #[cfg(not(target_arch = "wasm32"))]
@@ -17,6 +18,7 @@ pub use arrangement::{Arrangement, InsertedTurn, Origin, RewrittenTurn, StoredTu
 pub use call::{Call, CallStatus, is_unlinked, reason, unlinked};
 pub use call_sid::CallSid;
 pub use driver::{Driver, DriverId, DriverIdError, Violation};
+pub use event_outcome::EventOutcome;
 pub use link::{By, Link, Step, decide};
 pub use phone::{PhoneNumber, PhoneNumberError};
 pub use time::{ExactTime, StoredTime, TimeError, UtcTime};

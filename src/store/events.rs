@@ -3,7 +3,7 @@
 use super::payloads::{self, Payload};
 use super::settlement::{Case, case, case_statements};
 use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
-use crate::model::UtcTime;
+use crate::model::{EventOutcome, UtcTime};
 use crate::platform::Runtime;
 
 /// The types that are applied, for the searches by conversation: they make its unique index serve.
@@ -20,8 +20,8 @@ pub struct NewEvent<'a> {
     pub timestamp: i64,
     /// The whole body, where it is worth keeping.
     pub payload: Option<&'a str>,
-    /// `kept`, or `ignored` for a type that is never applied.
-    pub outcome: &'a str,
+    /// `Kept`, or `Ignored` for a type that is never applied.
+    pub outcome: EventOutcome,
     /// False for an event of another agent: it is kept only if its call is on record.
     pub ours: bool,
 }
@@ -31,8 +31,8 @@ pub struct NewEvent<'a> {
 pub struct KeptEvent {
     /// The row's number.
     pub id: i64,
-    /// `kept` while it waits, else what became of it.
-    pub outcome: String,
+    /// What became of it so far.
+    pub outcome: EventOutcome,
     /// Whether the row names an object of the bucket.
     in_bucket: bool,
 }
@@ -41,7 +41,7 @@ impl FromRow for KeptEvent {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.integer("id")?,
-            outcome: row.text("outcome")?,
+            outcome: row.word("outcome", EventOutcome::parse)?,
             in_bucket: row.integer("payload_in_bucket")? == 1,
         })
     }
@@ -95,14 +95,9 @@ impl FromRow for Waiting {
     }
 }
 
-struct Outcome {
-    outcome: String,
-}
-
-impl FromRow for Outcome {
+impl FromRow for EventOutcome {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        let outcome = row.text("outcome")?;
-        Ok(Self { outcome })
+        row.word("outcome", Self::parse)
     }
 }
 
@@ -168,7 +163,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(event.timestamp)
         .bind(payload.filter(|text| text.len() <= payloads::LONGEST_IN_ROW))
         .bind(now)
-        .bind(event.outcome)
+        .bind(event.outcome.as_str())
         .bind(i64::from(event.ours))
         .bind(call_sid)
         .bind(i64::from(in_bucket));
@@ -222,13 +217,12 @@ impl<D: Database, R: Runtime> Store<D, R> {
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
-    pub async fn event_outcome(&self, id: i64) -> Result<Option<String>, DatabaseError> {
+    pub async fn event_outcome(&self, id: i64) -> Result<Option<EventOutcome>, DatabaseError> {
         let select = Statement::new("SELECT outcome FROM elevenlabs_events WHERE id = ?1").bind(id);
-        let mut rows: Vec<Outcome> = self.run_one("event_outcome", select).await?.rows()?;
-        Ok(rows.pop().map(|row| row.outcome))
+        Ok(self.run_one("event_outcome", select).await?.rows()?.pop())
     }
 
-    /// Ends an event's wait without applying it, as `ignored` or `expired`, and clears its payload:
+    /// Ends an event's wait without applying it, as `Ignored` or `Expired`, and clears its payload:
     /// it belongs to a call that is not in this ledger. One round trip, and another one if its payload
     /// is in the bucket.
     ///
@@ -240,7 +234,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     pub async fn finish_event(
         &self,
         id: i64,
-        outcome: &'static str,
+        outcome: EventOutcome,
         now: UtcTime,
     ) -> Result<(), DatabaseError> {
         let update = Statement::new(
@@ -248,7 +242,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
              WHERE id = ?1 AND outcome = 'kept'",
         )
         .bind(id)
-        .bind(outcome)
+        .bind(outcome.as_str())
         .bind(now);
         let operation = "finish_event";
         if self.database.bucket().is_none() {
@@ -262,7 +256,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
              WHERE id = ?1 AND outcome = ?2 AND payload_in_bucket = 1"
         ))
         .bind(id)
-        .bind(outcome);
+        .bind(outcome.as_str());
         // 1.
         let results = self.run(operation, &[update, named]).await?;
         // 2.
