@@ -29,7 +29,7 @@ help:
 	@echo 'make mutants      plant bugs, one after the other, and see the simulation find each'
 	@echo 'make load         fleets, crashes, and a comparison of every record'
 	@echo '                    [MINUTES=10] [FLEETS=12] [CALLS=6] [READS=10] [CRASHES=n] [SEED=1] [SABOTAGE=…]'
-	@echo 'make bench        the built worker against others; with WRITE=1 the documents get its tables'
+	@echo 'make bench        the built worker against others; with WRITE=1 docs/performance.md gets its tables'
 	@echo '                    [ROUNDS=9] [QUICK=1] [WRITE=1]'
 	@echo 'make supply-chain dependencies: licences, sources, pins, nothing unused [ADVISORIES=required|skip]'
 	@echo 'make tail         follow the log of a deployed worker [ENV=…] [LEVEL=error] [CALL=EL_…]'

@@ -146,15 +146,7 @@ function goalTable(reached) {
 
 const NEAR = "In memory. Medians of the rounds; ratios round by round, with the least and the greatest. Above 1 the built worker does more.";
 
-/** For the README: whether the goals are reached, the two settings, and the prices. */
-export function summary(r) {
-  let text = machineLine(r) + goalTable(goals(r));
-  if (r.near) text += `\n## The database on the same machine\n\n${NEAR}\n\n${speeds(r.near)}`;
-  if (r.far) text += `\n## Every round trip to the database takes 10 ms\n\n${speeds(r.far)}`;
-  if (r.counts && r.alone) text += prices(r);
-  return text;
-}
-
+/** The whole measurement as Markdown, and whether the goals are reached. */
 export function report(r) {
   let text = machineLine(r);
   const reached = goals(r);

@@ -5,8 +5,8 @@
 //   node bench/run.mjs [--write] [--quick] [--rounds=N] [--only=near,far,…] [--build=DIR] [--out=DIR] [--logs]
 //
 // Prints the tables, and writes them into bench/results.md and bench/results.json, which are not tracked. With --write it also
-// writes docs/performance.svg and the results' part of docs/performance.md and README.md. With --out everything goes to that
-// folder instead. --logs is for looking into a failure: what the workers log then comes along with it.
+// writes docs/performance.svg and the results' part of docs/performance.md. With --out everything goes to that folder
+// instead. --logs is for looking into a failure: what the workers log then comes along with it.
 import { fork } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync, mkdirSync } from "node:fs";
 import { cpus, totalmem, type as osType, release } from "node:os";
@@ -17,7 +17,7 @@ import { ROOT, EVENT_SECRET, callSid, cpuTime, fill, startStage } from "./runtim
 import { CALLS, READ_CALLS, READ_TURNS, WORKLOADS } from "./workloads.mjs";
 import { startElevenLabs } from "./elevenlabs.mjs";
 import { size, startup } from "./startup.mjs";
-import { WORKERS, median, report, summary } from "./report.mjs";
+import { WORKERS, median, report } from "./report.mjs";
 import { picture } from "./picture.mjs";
 import { outputs } from "./outputs.mjs";
 
@@ -46,7 +46,7 @@ if (!existsSync(join(BUILD, "index_bg.wasm"))) {
 const BEGIN = "<!-- results: written by make bench -->";
 const END = "<!-- end of results -->";
 const OUTPUTS = outputs({ write: options.write === true, quick: QUICK, only: ONLY, out: options.out });
-const PAGES = OUTPUTS.pages.map(page);
+const PAGE = OUTPUTS.page && page(OUTPUTS.page);
 function page(name) {
   const path = join(ROOT, name);
   const text = readFileSync(path, "utf8");
@@ -457,10 +457,10 @@ const file = (...names) => {
 writeFileSync(file(OUTPUTS.tables, "results.md"), `# Measured\n\n${markdown}`);
 writeFileSync(file(OUTPUTS.tables, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
 if (OUTPUTS.picture) writeFileSync(file(OUTPUTS.picture), picture(results));
-for (const [n, { path, head, tail }] of PAGES.entries()) {
-  const at = n ? "docs/performance.svg" : "performance.svg";
-  const tables = (n ? summary(results) : markdown).replace(/^## /gm, "### ");
-  writeFileSync(path, `${head}\n\n![Turns a second and milliseconds, beside the other two](${at})\n\n${tables}\n${tail}`);
+if (PAGE) {
+  const { path, head, tail } = PAGE;
+  const tables = markdown.replace(/^## /gm, "### ");
+  writeFileSync(path, `${head}\n\n![Turns a second and milliseconds, beside the others](performance.svg)\n\n${tables}\n${tail}`);
 }
 process.stdout.write(`${markdown}\n`);
 process.exitCode = passed ? 0 : 1;
