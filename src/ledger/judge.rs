@@ -4,7 +4,7 @@ use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::event::{Content, Event, InitiationFailure};
 use crate::ledger::transcript::arrange;
 use crate::model::{By, CallStatus, StoredTime, UtcTime, reason};
-use crate::store::settlement::{Case, CaseCall, Settled};
+use crate::store::settlement::{CallRow, CallWithTurns, Settled};
 
 /// What ElevenLabs says, by event or because it was asked.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub fn evidence(event: &Event) -> Option<Evidence<'_>> {
 }
 
 /// Who names the evidence's conversation for this call: ElevenLabs, for this call or for another.
-pub fn source(call: &CaseCall, evidence: Evidence<'_>) -> By {
+pub fn source(call: &CallRow, evidence: Evidence<'_>) -> By {
     let is_own = match evidence.call_sid() {
         Some(named) => named == call.call_sid.as_str(),
         // Evidence that names no call is found by the conversation on record.
@@ -58,8 +58,8 @@ pub fn source(call: &CaseCall, evidence: Evidence<'_>) -> By {
 }
 
 /// What the call becomes by this evidence.
-pub fn judge(case: &Case, evidence: Evidence<'_>, now: UtcTime) -> Settled {
-    let call = &case.call;
+pub fn judge(before: &CallWithTurns, evidence: Evidence<'_>, now: UtcTime) -> Settled {
+    let call = &before.call;
     let unchanged = call.unchanged(evidence.conversation_id());
     match evidence {
         // The report of a conversation that took place says more than a failure to begin it.
@@ -75,7 +75,9 @@ pub fn judge(case: &Case, evidence: Evidence<'_>, now: UtcTime) -> Settled {
                 .or_else(|| failure.telephony_call_sid.clone()),
             ..unchanged
         },
-        Evidence::Report(report) if report.is_final() => judge_report(case, report, unchanged, now),
+        Evidence::Report(report) if report.is_final() => {
+            judge_report(before, report, unchanged, now)
+        }
         // The conversation runs: whatever the ledger supposed of the call, the phone did ring.
         Evidence::Report(report) => Settled {
             telephony_call_sid: unchanged
@@ -98,8 +100,13 @@ pub fn judge(case: &Case, evidence: Evidence<'_>, now: UtcTime) -> Settled {
     }
 }
 
-fn judge_report(case: &Case, report: &Report, unchanged: Settled, now: UtcTime) -> Settled {
-    let call = &case.call;
+fn judge_report(
+    before: &CallWithTurns,
+    report: &Report,
+    unchanged: Settled,
+    now: UtcTime,
+) -> Settled {
+    let call = &before.call;
     let recorded_at = call.call_start_time.time();
     let started_at = report.started_at.or(recorded_at).unwrap_or(now);
     let (status, failure_reason) = match &report.failure_reason {
@@ -117,7 +124,7 @@ fn judge_report(case: &Case, report: &Report, unchanged: Settled, now: UtcTime) 
         Some(reason) => (CallStatus::Failed, Some(reason.clone())),
     };
     // Texts that were cleared because of their age stay so.
-    let cleared = case.turns.iter().any(|turn| turn.message.is_empty());
+    let cleared = before.turns.iter().any(|turn| turn.message.is_empty());
     let transcript = report.transcript.as_ref().filter(|_| !cleared);
     Settled {
         status,
@@ -135,14 +142,14 @@ fn judge_report(case: &Case, report: &Report, unchanged: Settled, now: UtcTime) 
         telephony_call_sid: unchanged
             .telephony_call_sid
             .or_else(|| report.telephony_call_sid.clone()),
-        arrangement: transcript.map(|reported| arrange(&case.turns, reported, started_at)),
+        arrangement: transcript.map(|reported| arrange(&before.turns, reported, started_at)),
         ..unchanged
     }
 }
 
 /// Whether there is nothing to write.
-pub fn is_settled_so(case: &Case, settled: &Settled) -> bool {
-    let call = &case.call;
+pub fn is_settled_so(before: &CallWithTurns, settled: &Settled) -> bool {
+    let call = &before.call;
     let known_transcript = match &settled.arrangement {
         None => true,
         Some(arrangement) => arrangement.is_empty() && call.transcript_revision > 0,

@@ -239,15 +239,15 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
                 continue;
             };
             let call_sid = evidence.call_sid();
-            let case = self.store.get_by_conversation_id(conversation_id, call_sid);
-            let case = case.await?;
+            let found = self.store.get_by_conversation_id(conversation_id, call_sid);
+            let found = found.await?;
             let applied =
-                settle_once(self.store, self.runtime, case.as_ref(), evidence, Some(id)).await?;
+                settle_once(self.store, self.runtime, found.as_ref(), evidence, Some(id)).await?;
             if applied != Some(Applied::Kept) {
                 break;
             }
             let now = self.runtime.now();
-            let is_foreign = case.is_none() && !self.agents.may_own(event.agent_id.as_deref());
+            let is_foreign = found.is_none() && !self.agents.may_own(event.agent_id.as_deref());
             if is_foreign && oldest.received_at < now.minus(FOREIGN_EVENT_EXPIRES) {
                 self.store
                     .finish_event(id, EventOutcome::Ignored, now)
@@ -331,17 +331,17 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         event_id: Option<i64>,
     ) -> Result<(Option<CallSid>, Option<Applied>), DatabaseError> {
         let call_sid = report.call_sid.as_deref();
-        let case = self
+        let found = self
             .store
             .get_by_conversation_id(&report.conversation_id, call_sid)
             .await?;
         let evidence = Evidence::Report(report);
         let applied =
-            settle_once(self.store, self.runtime, case.as_ref(), evidence, event_id).await?;
+            settle_once(self.store, self.runtime, found.as_ref(), evidence, event_id).await?;
         if applied == Some(Applied::Applied) && report.is_final() {
             self.done.calls_settled += 1;
         }
-        Ok((case.map(|case| case.call.call_sid), applied))
+        Ok((found.map(|found| found.call.call_sid), applied))
     }
 
     async fn give_up(

@@ -7,7 +7,7 @@ use crate::model::{CallStatus, EventOutcome, Step, decide};
 use crate::platform::Runtime;
 use crate::platform::log::{Level, Line};
 use crate::store::events::NewEvent;
-use crate::store::settlement::{Case, Settled};
+use crate::store::settlement::{CallWithTurns, Settled};
 use crate::store::{Database, DatabaseError, Store};
 
 /// How often a call is judged anew because it changed meanwhile.
@@ -77,7 +77,7 @@ pub async fn receive_event<D: Database, R: Runtime>(
     };
     // 1.
     let call_sid = evidence.as_ref().and_then(Evidence::call_sid);
-    let (kept, case) = store.keep_event(new, call_sid, runtime.now()).await?;
+    let (kept, found) = store.keep_event(new, call_sid, runtime.now()).await?;
     let (Some(evidence), Some(kept)) = (evidence, kept) else {
         return Ok(Applied::Ignored);
     };
@@ -87,7 +87,7 @@ pub async fn receive_event<D: Database, R: Runtime>(
         EventOutcome::Applied => return Ok(Applied::AlreadyApplied),
         EventOutcome::Ignored | EventOutcome::Expired => return Ok(Applied::Ignored),
     }
-    match settle(store, runtime, case, evidence, Some(kept.id)).await {
+    match settle(store, runtime, found, evidence, Some(kept.id)).await {
         Ok(applied) => Ok(applied),
         Err(error) => {
             log_event_waits(runtime, Some(&event.conversation_id), &error);
@@ -96,7 +96,7 @@ pub async fn receive_event<D: Database, R: Runtime>(
     }
 }
 
-/// Settles the call that the evidence is about. `case` is what was read of it; it is read again
+/// Settles the call that the evidence is about. `found` is what was read of it; it is read again
 /// when it changed meanwhile.
 ///
 /// # Errors
@@ -104,13 +104,13 @@ pub async fn receive_event<D: Database, R: Runtime>(
 pub async fn settle<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
-    case: Option<Case>,
+    found: Option<CallWithTurns>,
     evidence: Evidence<'_>,
     event_id: Option<i64>,
 ) -> Result<Applied, DatabaseError> {
-    let mut case = case;
+    let mut found = found;
     for _ in 0..MAX_ROUNDS {
-        let step = settle_once(store, runtime, case.as_ref(), evidence, event_id).await?;
+        let step = settle_once(store, runtime, found.as_ref(), evidence, event_id).await?;
         if let Some(applied) = step {
             return Ok(applied);
         }
@@ -120,7 +120,7 @@ pub async fn settle<D: Database, R: Runtime>(
         {
             return Ok(Applied::AlreadyApplied);
         }
-        case = store
+        found = store
             .get_by_conversation_id(evidence.conversation_id(), evidence.call_sid())
             .await?;
     }
@@ -137,18 +137,18 @@ pub async fn settle<D: Database, R: Runtime>(
 pub async fn settle_once<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
-    case: Option<&Case>,
+    found: Option<&CallWithTurns>,
     evidence: Evidence<'_>,
     event_id: Option<i64>,
 ) -> Result<Option<Applied>, DatabaseError> {
-    let Some(current) = case else {
+    let Some(before) = found else {
         return Ok(Some(Applied::Kept));
     };
     let conversation_id = evidence.conversation_id();
-    let call = &current.call;
+    let call = &before.call;
     match decide(call.link(), conversation_id, source(call, evidence)) {
         Step::Keep | Step::Claim | Step::Confirm => {
-            settle_own(store, runtime, current, evidence, event_id).await
+            settle_own(store, runtime, before, evidence, event_id).await
         }
         Step::Replace(claimed) => {
             replace(store, runtime, &call.call_sid, claimed, conversation_id).await?;
@@ -181,27 +181,27 @@ pub async fn settle_once<D: Database, R: Runtime>(
 async fn settle_own<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
-    current: &Case,
+    before: &CallWithTurns,
     evidence: Evidence<'_>,
     event_id: Option<i64>,
 ) -> Result<Option<Applied>, DatabaseError> {
     let now = runtime.now();
-    let settled = judge(current, evidence, now);
+    let settled = judge(before, evidence, now);
     // The report of a conversation that still runs finishes no event: it waits for the end.
     let over = settled.status != CallStatus::InProgress;
     let waits = event_id.is_some() && !over;
     let event_id = event_id.filter(|_| over);
-    if event_id.is_none() && is_settled_so(current, &settled) {
+    if event_id.is_none() && is_settled_so(before, &settled) {
         return Ok(Some(if waits {
             Applied::Kept
         } else {
             Applied::AlreadyApplied
         }));
     }
-    if !store.settle(current, &settled, event_id, now).await? {
+    if !store.settle(before, &settled, event_id, now).await? {
         return Ok(None);
     }
-    log_settled(runtime, current, &settled);
+    log_settled(runtime, before, &settled);
     Ok(Some(if waits {
         Applied::Kept
     } else {
@@ -209,11 +209,11 @@ async fn settle_own<D: Database, R: Runtime>(
     }))
 }
 
-fn log_settled(runtime: &impl Runtime, case: &Case, settled: &Settled) {
+fn log_settled(runtime: &impl Runtime, before: &CallWithTurns, settled: &Settled) {
     let changed = settled.arrangement.as_ref();
     let inserted = changed.map_or(0, |arrangement| arrangement.inserted.len());
     runtime.log(&Line {
-        call_sid: Some(case.call.call_sid.to_string()),
+        call_sid: Some(before.call.call_sid.to_string()),
         conversation_id: Some(settled.conversation_id.clone()),
         code: Some(settled.status.as_str().to_owned()),
         count: u64::try_from(inserted).ok(),
@@ -243,9 +243,9 @@ pub async fn apply_waiting<D: Database, R: Runtime>(
         let Some(evidence) = evidence(&event) else {
             continue;
         };
-        let case = store.get_by_conversation_id(conversation_id, evidence.call_sid());
-        let applied = match case.await {
-            Ok(case) => settle(store, runtime, case, evidence, Some(id)).await,
+        let found = store.get_by_conversation_id(conversation_id, evidence.call_sid());
+        let applied = match found.await {
+            Ok(found) => settle(store, runtime, found, evidence, Some(id)).await,
             Err(error) => Err(error),
         };
         if let Err(error) = applied {

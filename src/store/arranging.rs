@@ -2,7 +2,7 @@
 //! settlement ([`Store::settle`](super::Store::settle)).
 
 use super::gate::Guarded;
-use super::settlement::{Case, Settled};
+use super::settlement::{CallWithTurns, Settled};
 use super::turns::STEP_BACK;
 use super::{DatabaseError, Statement};
 use crate::model::{Arrangement, TURNS_PER_CALL, UtcTime, nth_turn, transcription_id};
@@ -27,13 +27,13 @@ impl Ids {
     ///
     /// # Errors
     /// [`DatabaseError`] when the call would have had more turns than there are ids for it.
-    pub fn of(case: &Case, settled: &Settled) -> Result<Self, DatabaseError> {
-        let call_id = case.call.id;
+    pub fn of(before: &CallWithTurns, settled: &Settled) -> Result<Self, DatabaseError> {
+        let call_id = before.call.id;
         let number = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
-        let there = number(case.turns.len());
+        let there = number(before.turns.len());
         let nth = |turn| nth_turn(call_id, turn);
-        let greatest = case.turns.iter().filter_map(|turn| nth(turn.id)).max();
-        let counted = case.call.turns_removed.saturating_add(there);
+        let greatest = before.turns.iter().filter_map(|turn| nth(turn.id)).max();
+        let counted = before.call.turns_removed.saturating_add(there);
         let had = counted.max(greatest.unwrap_or(0));
         let (mut inserted, mut removed) = (0, 0);
         if let Some(arrangement) = &settled.arrangement {

@@ -1,7 +1,7 @@
 //! ElevenLabs' events: kept as they come, and those that wait to be applied.
 
 use super::payloads::{self, Payload};
-use super::settlement::{Case, case, case_statements};
+use super::settlement::{CallWithTurns, call_with_turns, select_call_with_turns};
 use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
 use crate::model::{EventOutcome, UtcTime};
 use crate::platform::Runtime;
@@ -137,7 +137,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         event: NewEvent<'_>,
         call_sid: Option<&str>,
         now: UtcTime,
-    ) -> Result<(Option<KeptEvent>, Option<Case>), DatabaseError> {
+    ) -> Result<(Option<KeptEvent>, Option<CallWithTurns>), DatabaseError> {
         // 1. Another agent's event may be ignored, which shows only with its row. Its payload goes
         //    into the row, so that what is ignored costs no operation of the bucket.
         let object = event.payload.filter(|_| event.ours).and_then(|text| {
@@ -175,7 +175,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(event.conversation_id)
         .bind(event.timestamp);
         let known = Some(event.conversation_id).filter(|id| !id.is_empty());
-        let [call, turns] = case_statements(known, call_sid);
+        let [call, turns] = select_call_with_turns(known, call_sid);
         let operation = "keep_event";
         let results = self.run(operation, &[insert, select, call, turns]).await?;
         let kept = results.get(1).map(ResultSet::rows).transpose()?;
@@ -189,7 +189,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         {
             let _ = self.delete_objects(&[key]).await;
         }
-        Ok((kept, case(results.get(2..).unwrap_or_default())?))
+        Ok((kept, call_with_turns(results.get(2..).unwrap_or_default())?))
     }
 
     /// So many waiting events of a conversation, oldest first, with the places of their payloads. One

@@ -12,16 +12,16 @@ use crate::platform::Runtime;
 
 /// A call with its turns, as settling reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Case {
+pub struct CallWithTurns {
     /// What is on record of the call.
-    pub call: CaseCall,
+    pub call: CallRow,
     /// Its turns in order.
     pub turns: Vec<StoredTurn>,
 }
 
 /// What is on record of a call that may be settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CaseCall {
+pub struct CallRow {
     /// The row's number.
     pub id: i64,
     /// The call's name.
@@ -49,7 +49,7 @@ pub struct CaseCall {
     pub turns_removed: i64,
 }
 
-/// What a call becomes. Fields of [`CaseCall`] that are not here stay.
+/// What a call becomes. Fields of [`CallRow`] that are not here stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// Its conversation.
@@ -68,7 +68,7 @@ pub struct Settled {
     pub arrangement: Option<Arrangement>,
 }
 
-impl CaseCall {
+impl CallRow {
     /// The call's conversation, and whether it is confirmed.
     #[must_use]
     pub fn link(&self) -> Link<'_> {
@@ -91,17 +91,17 @@ impl CaseCall {
 }
 
 /// The call of a conversation, or else of a name, with its turns.
-pub const CASE_CALL: &str = "SELECT c.id, c.call_sid, c.conversation_id, c.status, c.failure_reason, \
+pub const SELECT_CALL: &str = "SELECT c.id, c.call_sid, c.conversation_id, c.status, c.failure_reason, \
        c.call_start_time, c.call_end_time, c.summary, c.telephony_call_sid, c.transcript_revision, \
        c.turns_removed, c.conversation_claimed AS claimed \
      FROM calls c WHERE c.conversation_id = ?1 OR c.call_sid = ?2 \
      ORDER BY c.conversation_id IS ?1 DESC LIMIT 1";
 /// The turns of a conversation in order.
-pub const CASE_TURNS: &str = "SELECT id, sequence_number, speaker_type AS speaker, message_text AS message, \
+pub const SELECT_TURNS: &str = "SELECT id, sequence_number, speaker_type AS speaker, message_text AS message, \
        original_text, timestamp, origin \
      FROM call_transcriptions WHERE conversation_id = ?1 ORDER BY sequence_number";
 
-impl FromRow for CaseCall {
+impl FromRow for CallRow {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             id: row.integer("id")?,
@@ -120,17 +120,19 @@ impl FromRow for CaseCall {
     }
 }
 
-pub(super) fn case_statements(
+pub(super) fn select_call_with_turns(
     conversation_id: Option<&str>,
     call_sid: Option<&str>,
 ) -> [Statement; 2] {
-    let call = Statement::new(CASE_CALL)
+    let call = Statement::new(SELECT_CALL)
         .bind(conversation_id)
         .bind(call_sid);
-    [call, Statement::new(CASE_TURNS).bind(conversation_id)]
+    [call, Statement::new(SELECT_TURNS).bind(conversation_id)]
 }
 
-pub(super) fn case(results: &[ResultSet]) -> Result<Option<Case>, DatabaseError> {
+pub(super) fn call_with_turns(
+    results: &[ResultSet],
+) -> Result<Option<CallWithTurns>, DatabaseError> {
     let [call, turns] = results else {
         return Err(DatabaseError::new("the database answered without a result"));
     };
@@ -138,7 +140,7 @@ pub(super) fn case(results: &[ResultSet]) -> Result<Option<Case>, DatabaseError>
         return Ok(None);
     };
     let turns = turns.rows()?;
-    Ok(Some(Case { call, turns }))
+    Ok(Some(CallWithTurns { call, turns }))
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
@@ -150,14 +152,14 @@ impl<D: Database, R: Runtime> Store<D, R> {
         &self,
         conversation_id: &str,
         call_sid: Option<&str>,
-    ) -> Result<Option<Case>, DatabaseError> {
-        let statements = case_statements(Some(conversation_id), call_sid);
-        case(&self.run("get_by_conversation_id", &statements).await?)
+    ) -> Result<Option<CallWithTurns>, DatabaseError> {
+        let statements = select_call_with_turns(Some(conversation_id), call_sid);
+        call_with_turns(&self.run("get_by_conversation_id", &statements).await?)
     }
 
     /// Makes the call what `settled` says, its turns included, and marks the event as applied, in
     /// one transaction and one round trip. Returns `false`, and changed nothing, if another request
-    /// changed the call or its turns after `case` was read, or if the event no longer waits: then
+    /// changed the call or its turns after `before` was read, or if the event no longer waits: then
     /// read the call again and judge again.
     ///
     /// Idempotent: a retry after a lost answer finds the event applied or the call changed, and
@@ -167,14 +169,14 @@ impl<D: Database, R: Runtime> Store<D, R> {
     /// [`DatabaseError`] after the retries.
     pub async fn settle(
         &self,
-        case: &Case,
+        before: &CallWithTurns,
         settled: &Settled,
         event_id: Option<i64>,
         now: UtcTime,
     ) -> Result<bool, DatabaseError> {
-        let ids = Ids::of(case, settled)?;
+        let ids = Ids::of(before, settled)?;
         // 1. Compare-and-swap: update the call, only if it is unchanged since we read it.
-        let mut batch = open(case, settled, &ids, event_id, now);
+        let mut batch = open(before, settled, &ids, event_id, now);
         // 2. Change its turns.
         if let Some(arrangement) = &settled.arrangement {
             arrange(&mut batch, &settled.conversation_id, arrangement, &ids, now)?;
@@ -225,8 +227,14 @@ const SET_DUE: &str = concat!(
 );
 
 /// The first statement of a settlement.
-fn open(case: &Case, settled: &Settled, ids: &Ids, event_id: Option<i64>, now: UtcTime) -> Guarded {
-    let call = &case.call;
+fn open(
+    before: &CallWithTurns,
+    settled: &Settled,
+    ids: &Ids,
+    event_id: Option<i64>,
+    now: UtcTime,
+) -> Guarded {
+    let call = &before.call;
     let arrangement = settled.arrangement.as_ref();
     let mut set = String::from(SET);
     set.push_str(confirm_by_settlement(call.conversation_id.is_some()));
@@ -250,8 +258,8 @@ fn open(case: &Case, settled: &Settled, ids: &Ids, event_id: Option<i64>, now: U
             .bind(call.status.as_str())
             .bind(call.failure_reason.as_deref())
             .bind(call.conversation_id.as_deref())
-            .bind(count(case.turns.len()))
-            .bind(count(case.turns.iter().filter(unposted).count()))
+            .bind(count(before.turns.len()))
+            .bind(count(before.turns.iter().filter(unposted).count()))
             .bind(event_id)
     })
 }

@@ -251,14 +251,14 @@ async fn a_call_is_not_settled_by_what_was_read_before_it_got_another_conversati
     let world = claimed().await;
     world.database.execute("DELETE FROM call_transcriptions");
     let store = Store::new(&*world.database, world.runtime.clone());
-    let case = store.get_by_conversation_id("conv_invented", None).await;
-    let case = case.unwrap().unwrap();
+    let before = store.get_by_conversation_id("conv_invented", None).await;
+    let before = before.unwrap().unwrap();
     let call_sid = CallSid::from_text(sid(7));
     let relinked = store.relink(&call_sid, "conv_invented", "conv_7", UtcTime::EPOCH);
     assert_eq!(relinked.await, Ok(true));
-    let settled = case.call.unchanged("conv_invented");
+    let settled = before.call.unchanged("conv_invented");
     assert_eq!(
-        store.settle(&case, &settled, None, UtcTime::EPOCH).await,
+        store.settle(&before, &settled, None, UtcTime::EPOCH).await,
         Ok(false)
     );
 }

@@ -55,9 +55,9 @@ async fn name(world: &World, conversation_id: &str, by: By) {
         }
         By::ElevenLabs | By::ElevenLabsForAnother => {
             let found = store.get_by_conversation_id(conversation_id, Some(call_sid.as_str()));
-            let case = found.await.unwrap().unwrap();
-            let settled = case.call.unchanged(conversation_id);
-            store.settle(&case, &settled, None, now).await.unwrap();
+            let before = found.await.unwrap().unwrap();
+            let settled = before.call.unchanged(conversation_id);
+            store.settle(&before, &settled, None, now).await.unwrap();
         }
     }
 }

@@ -4,7 +4,7 @@ use call_ledger::elevenlabs::TransportError;
 use call_ledger::model::{CallStatus, DriverId, UtcTime};
 use call_ledger::store::Statement;
 use call_ledger::store::reading::{CallFilter, Position, list_statement};
-use call_ledger::store::settlement::{CASE_CALL, CASE_TURNS};
+use call_ledger::store::settlement::{SELECT_CALL, SELECT_TURNS};
 use call_ledger::store::turns::SAVE_TRANSCRIPTION;
 use serde_json::json;
 
@@ -136,7 +136,7 @@ async fn every_list_is_read_off_one_index_and_never_sorted() {
 #[tokio::test]
 async fn a_call_to_settle_is_found_by_its_conversation_or_its_name() {
     let world = World::new();
-    let call = Statement::new(CASE_CALL).bind("conv_7").bind(sid(7));
+    let call = Statement::new(SELECT_CALL).bind("conv_7").bind(sid(7));
     let plan = world.database.plan_of(&call);
     assert_eq!(
         plan.iter()
@@ -147,7 +147,7 @@ async fn a_call_to_settle_is_found_by_its_conversation_or_its_name() {
     );
     let turns = world
         .database
-        .plan_of(&Statement::new(CASE_TURNS).bind("conv_7"));
+        .plan_of(&Statement::new(SELECT_TURNS).bind("conv_7"));
     let search = "SEARCH call_transcriptions USING PRIMARY KEY (conversation_id=?)";
     assert_eq!(turns, [search]);
 }
