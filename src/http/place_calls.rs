@@ -13,7 +13,9 @@ use crate::elevenlabs::{Client, Transport};
 use crate::json::{Json, mended};
 use crate::ledger::pending::Pending;
 use crate::ledger::place_calls::{Order, Placed, place_calls};
-use crate::model::{CallSid, CallStatus, Driver, DriverId, ExactTime, UtcTime, Violation, reason};
+use crate::model::{
+    CallSid, CallStatus, Driver, DriverId, ExactTime, FailureReason, UtcTime, Violation, reason,
+};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
 use crate::store::Database;
@@ -158,10 +160,9 @@ fn answer(order: Order<'_>, placed: Vec<Placed>, now: UtcTime) -> Answer {
 fn placed_call(order: Order<'_>, placed: Placed, now: UtcTime) -> PlacedCall {
     let pending = Pending::of(&placed, order.reconcile_after, now);
     let state = placed.state;
-    let undialled = state.failure_reason.as_deref() == Some(reason::NOT_DIALLED);
+    let undialled = state.failure_reason == Some(FailureReason::NotDialled);
     let failed = state.status == CallStatus::Failed && state.conversation_id.is_none();
-    let error =
-        (failed || undialled).then(|| error(state.failure_reason.as_deref(), placed.failure));
+    let error = (failed || undialled).then(|| error(state.failure_reason.as_ref(), placed.failure));
     PlacedCall {
         call_sid: state.call_sid,
         driver_id: placed.driver_id,
@@ -174,34 +175,30 @@ fn placed_call(order: Order<'_>, placed: Placed, now: UtcTime) -> PlacedCall {
 }
 
 /// Why a call was not placed: what this request saw, or else what is on record.
-fn error(failure_reason: Option<&str>, seen: Option<String>) -> PlacingError {
-    let recorded = failure_reason.unwrap_or_default();
-    let (code, known) = if let Some(words) = recorded.strip_prefix(reason::ELEVENLABS_REJECTED) {
-        // Retention leaves the code alone.
-        let words = words.strip_prefix(": ").unwrap_or(recorded);
-        (
-            reason::ELEVENLABS_REJECTED,
-            format!("on record as failed: {words}"),
-        )
-    } else if recorded == reason::NOT_DIALLED {
-        (
+fn error(failure_reason: Option<&FailureReason>, seen: Option<String>) -> PlacingError {
+    let on_record = |words: &str| format!("on record as failed: {words}");
+    let (code, known) = match failure_reason {
+        Some(FailureReason::Rejected(words)) => {
+            let code = reason::ELEVENLABS_REJECTED;
+            // Retention clears the words and keeps the code.
+            (code, on_record(words.as_deref().unwrap_or(code)))
+        }
+        Some(FailureReason::NotDialled) => (
             reason::NOT_DIALLED,
             "the request that recorded the call ended before it dialled, so no phone rang; place \
              the call with a new timestamp"
                 .to_owned(),
-        )
-    } else if recorded == reason::NEVER_STARTED {
-        (
+        ),
+        Some(FailureReason::NeverStarted) => (
             reason::NEVER_STARTED,
             "ElevenLabs knows no conversation of this call, so no phone rang; place the call with \
              a new timestamp"
                 .to_owned(),
-        )
-    } else {
-        (
-            reason::OUTCOME_UNKNOWN,
-            format!("on record as failed: {recorded}"),
-        )
+        ),
+        other => {
+            let words = other.map(FailureReason::text).unwrap_or_default();
+            (reason::OUTCOME_UNKNOWN, on_record(&words))
+        }
     };
     PlacingError {
         code,

@@ -4,7 +4,7 @@ use super::link::{Accepted, link_by_dial};
 use super::place_calls::Placed;
 use super::settle::{WAITING_PER_REQUEST, apply_waiting};
 use crate::elevenlabs::{Client, DialOutcome, OutboundCall, Transport};
-use crate::model::{CallSid, CallStatus, Driver, reason};
+use crate::model::{CallSid, CallStatus, Driver, FailureReason, reason};
 use crate::platform::Runtime;
 use crate::platform::config::Placing;
 use crate::platform::log::{Level, Line};
@@ -57,7 +57,7 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
                     driver_id,
                     state: CallState {
                         status: CallStatus::Failed,
-                        failure_reason: Some(reason::OUTCOME_UNKNOWN.to_owned()),
+                        failure_reason: Some(FailureReason::OutcomeUnknown),
                         ..state
                     },
                     created: true,
@@ -114,8 +114,8 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
                 }
                 return Ok(state);
             }
-            DialOutcome::Rejected { message, .. } => (reason::rejected(message), Some(now)),
-            DialOutcome::Unknown { .. } => (reason::OUTCOME_UNKNOWN.to_owned(), None),
+            DialOutcome::Rejected { message, .. } => (FailureReason::rejected(message), Some(now)),
+            DialOutcome::Unknown { .. } => (FailureReason::OutcomeUnknown, None),
         };
         self.store
             .update_status_by_call_sid(call_sid, self.dial_token, &failure_reason, ended_at, now)

@@ -3,7 +3,7 @@
 use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::event::{Content, Event, InitiationFailure};
 use crate::ledger::transcript::arrange;
-use crate::model::{By, CallStatus, StoredTime, UtcTime, reason};
+use crate::model::{By, CallStatus, FailureReason, StoredTime, UtcTime};
 use crate::store::settlement::{CallRow, CallWithTurns, Settled};
 
 /// What ElevenLabs says, by event or because it was asked.
@@ -67,7 +67,7 @@ pub fn judge(before: &CallWithTurns, evidence: Evidence<'_>, now: UtcTime) -> Se
         Evidence::Failure(..) if call.status == CallStatus::Completed => unchanged,
         Evidence::Failure(_, failure) => Settled {
             status: CallStatus::Failed,
-            failure_reason: Some(failure.reason.clone()),
+            failure_reason: Some(FailureReason::parse(&failure.reason)),
             call_end_time: Some(failure.at.unwrap_or(now).into()),
             telephony_call_sid: unchanged
                 .telephony_call_sid
@@ -84,9 +84,7 @@ pub fn judge(before: &CallWithTurns, evidence: Evidence<'_>, now: UtcTime) -> Se
                 .telephony_call_sid
                 .clone()
                 .or_else(|| report.telephony_call_sid.clone()),
-            ..if call.status == CallStatus::Failed
-                && reason::is_supposed(call.failure_reason.as_deref())
-            {
+            ..if call.status == CallStatus::Failed && is_supposed(call) {
                 Settled {
                     status: CallStatus::InProgress,
                     failure_reason: None,
@@ -111,17 +109,14 @@ fn judge_report(
     let started_at = report.started_at.or(recorded_at).unwrap_or(now);
     let (status, failure_reason) = match &report.failure_reason {
         None => (CallStatus::Completed, None),
-        // ElevenLabs' event said more.
-        Some(reason)
-            if reason == "unknown" && !reason::is_supposed(call.failure_reason.as_deref()) =>
-        {
+        Some(reason) => {
+            let reported = FailureReason::parse(reason);
+            // An earlier event of ElevenLabs' named a reason. "unknown" does not replace it.
             let known = call.failure_reason.clone();
-            (
-                CallStatus::Failed,
-                Some(known.unwrap_or_else(|| reason.clone())),
-            )
+            let keeps_known = reason == "unknown" && !is_supposed(call);
+            let reason = known.filter(|_| keeps_known).unwrap_or(reported);
+            (CallStatus::Failed, Some(reason))
         }
-        Some(reason) => (CallStatus::Failed, Some(reason.clone())),
     };
     // Texts that were cleared because of their age stay so.
     let cleared = before.turns.iter().any(|turn| turn.message.is_empty());
@@ -145,6 +140,11 @@ fn judge_report(
         arrangement: transcript.map(|reported| arrange(&before.turns, reported, started_at)),
         ..unchanged
     }
+}
+
+fn is_supposed(call: &CallRow) -> bool {
+    let reason = call.failure_reason.as_ref();
+    reason.is_some_and(FailureReason::is_supposed)
 }
 
 /// Whether there is nothing to write.

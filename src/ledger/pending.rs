@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde::Serialize;
 
 use super::place_calls::Placed;
-use crate::model::{CallStatus, UtcTime, reason};
+use crate::model::{CallStatus, FailureReason, UtcTime};
 
 /// How often the reconciler runs: `crons` in `wrangler.toml`.
 const RUN_EVERY: Duration = Duration::from_secs(5 * 60);
@@ -30,7 +30,7 @@ impl Pending {
         let state = &placed.state;
         let unclear = match state.status {
             CallStatus::InProgress => !placed.created,
-            CallStatus::Failed => state.failure_reason.as_deref() == Some(reason::OUTCOME_UNKNOWN),
+            CallStatus::Failed => state.failure_reason == Some(FailureReason::OutcomeUnknown),
             CallStatus::Completed => false,
         };
         (unclear && state.conversation_id.is_none()).then(|| Self {

@@ -11,7 +11,7 @@ use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::event::Event;
 use crate::elevenlabs::lookup::{Lookup, LookupFailure};
 use crate::elevenlabs::{Client, Transport};
-use crate::model::{CallSid, EventOutcome, Link, UtcTime, is_unlinked};
+use crate::model::{CallSid, EventOutcome, FailureReason, Link, UtcTime, is_unlinked};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Agents, NotConfigured, Settings};
 use crate::platform::log::{Line, Reconciled};
@@ -280,7 +280,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         // 3.
         let now = self.runtime.now();
         let mut verdict = verdict(&call, &lookup, now);
-        if let (Verdict::Apply, Lookup::Found(report)) = (verdict, &lookup) {
+        if let (Verdict::Apply, Lookup::Found(report)) = (&verdict, &lookup) {
             let (settled, applied) = self.apply(report, None).await?;
             // The conversation that names this call is on record as another call's.
             if applied.is_some() && settled.is_some_and(|settled| settled != call.call_sid) {
@@ -288,7 +288,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
             }
         }
         match (verdict, lookup) {
-            (Verdict::GiveUp(reason), _) => self.give_up(&call, reason).await?,
+            (Verdict::GiveUp(reason), _) => self.give_up(&call, &reason).await?,
             (_, Lookup::Failed(failure)) => return Err(Stop::ElevenLabs(failure)),
             _ => {}
         }
@@ -347,7 +347,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
     async fn give_up(
         &mut self,
         call: &UnsettledCall,
-        failure_reason: &'static str,
+        failure_reason: &FailureReason,
     ) -> Result<(), DatabaseError> {
         let now = self.runtime.now();
         if self.store.fail_unsettled(call, failure_reason, now).await? {
@@ -355,7 +355,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
             self.runtime.log(&Line {
                 call_sid: Some(call.call_sid.to_string()),
                 conversation_id: call.conversation_id.clone(),
-                code: Some(failure_reason.to_owned()),
+                code: failure_reason.code().map(str::to_owned),
                 ..Line::new("call_settled")
             });
         }

@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::dialer::{Dialer, line};
 use crate::elevenlabs::{Client, Transport};
-use crate::model::{CallSid, CallStatus, Driver, ExactTime, UtcTime, reason};
+use crate::model::{CallSid, CallStatus, Driver, ExactTime, FailureReason, UtcTime, reason};
 use crate::platform::config::Placing;
 use crate::platform::log::{Level, Line};
 use crate::platform::{RandomUnavailable, Runtime};
@@ -278,7 +278,7 @@ impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, 
             driver_id,
             state: CallState {
                 status: CallStatus::Failed,
-                failure_reason: Some(reason::NOT_DIALLED.to_owned()),
+                failure_reason: Some(FailureReason::NotDialled),
                 ..state
             },
             created: true,

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::lookup::Lookup;
-use crate::model::{CallStatus, UtcTime, reason};
+use crate::model::{CallStatus, FailureReason, UtcTime};
 use crate::store::reconciling::UnsettledCall;
 
 /// When ElevenLabs answers, but names no outcome, for so long, there will be none.
@@ -13,14 +13,14 @@ const NO_OUTCOME_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 const NO_ANSWER_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What is to be done with the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The report settles or links it.
     Apply,
     /// Nothing: it stays as it is on record.
     Wait,
     /// It fails for this reason, for lack of evidence.
-    GiveUp(&'static str),
+    GiveUp(FailureReason),
 }
 
 /// What becomes of a call by this answer.
@@ -28,7 +28,7 @@ pub enum Verdict {
 pub fn verdict(call: &UnsettledCall, lookup: &Lookup<Report>, now: UtcTime) -> Verdict {
     let after = |patience: Duration, otherwise: Verdict| {
         if has_waited(call, patience, now) {
-            Verdict::GiveUp(reason::NO_OUTCOME)
+            Verdict::GiveUp(FailureReason::NoOutcome)
         } else {
             otherwise
         }
@@ -47,7 +47,7 @@ pub fn verdict(call: &UnsettledCall, lookup: &Lookup<Report>, now: UtcTime) -> V
         }
         // ElevenLabs has no conversation with this call's name: nobody was phoned.
         Lookup::NotFound if call.conversation_id.is_none() => {
-            Verdict::GiveUp(reason::NEVER_STARTED)
+            Verdict::GiveUp(FailureReason::NeverStarted)
         }
         Lookup::NotFound => after(NO_OUTCOME_AFTER, Verdict::Wait),
         Lookup::Failed(_) => after(NO_ANSWER_AFTER, Verdict::Wait),
@@ -59,7 +59,7 @@ pub fn verdict(call: &UnsettledCall, lookup: &Lookup<Report>, now: UtcTime) -> V
 #[must_use]
 pub fn verdict_without_conversation(call: &UnsettledCall, now: UtcTime) -> Verdict {
     if has_waited(call, NO_OUTCOME_AFTER, now) {
-        Verdict::GiveUp(reason::NO_OUTCOME)
+        Verdict::GiveUp(FailureReason::NoOutcome)
     } else {
         Verdict::Wait
     }
@@ -74,7 +74,7 @@ fn has_waited(call: &UnsettledCall, patience: Duration, now: UtcTime) -> bool {
 mod tests {
     use super::{Lookup, Report, UnsettledCall, UtcTime, Verdict, verdict};
     use crate::elevenlabs::lookup::LookupFailure;
-    use crate::model::{CallSid, CallStatus, StoredTime};
+    use crate::model::{CallSid, CallStatus, FailureReason, StoredTime};
 
     const HOUR: i64 = 60 * 60 * 1_000;
 
@@ -99,63 +99,64 @@ mod tests {
     fn the_verdict_follows_from_the_answer_the_link_and_the_time() {
         use CallStatus::{Failed, InProgress};
         use Verdict::{Apply, GiveUp, Wait};
+        const APPLY: Verdict = Apply;
+        const NEVER: Verdict = GiveUp(FailureReason::NeverStarted);
+        const NONE: Verdict = GiveUp(FailureReason::NoOutcome);
         let failed = || {
             Lookup::Failed(LookupFailure {
                 code: "unavailable",
                 status: None,
             })
         };
-        let never = GiveUp("never_started");
-        let none = GiveUp("no_outcome");
         // Status, conversation on record, answer; the verdict within a day, within a week, later.
         let table = [
-            (InProgress, Some("c"), found("c", "done"), [Apply; 3]),
-            (InProgress, None, found("c", "failed"), [Apply; 3]),
-            (Failed, Some("c"), found("c", "done"), [Apply; 3]),
+            (InProgress, Some("c"), found("c", "done"), [APPLY; 3]),
+            (InProgress, None, found("c", "failed"), [APPLY; 3]),
+            (Failed, Some("c"), found("c", "done"), [APPLY; 3]),
             (
                 InProgress,
                 Some("c"),
                 found("c", "initiated"),
-                [Wait, none, none],
+                [Wait, NONE, NONE],
             ),
             (
                 InProgress,
                 None,
                 found("c", "in-progress"),
-                [Apply, none, none],
+                [Apply, NONE, NONE],
             ),
             (
                 InProgress,
                 Some("x"),
                 found("c", "processing"),
-                [Apply, none, none],
+                [Apply, NONE, NONE],
             ),
             (
                 Failed,
                 Some("c"),
                 found("c", "in-progress"),
-                [Apply, none, none],
+                [Apply, NONE, NONE],
             ),
-            (InProgress, None, Lookup::NotFound, [never; 3]),
-            (Failed, None, Lookup::NotFound, [never; 3]),
-            (InProgress, Some("c"), Lookup::NotFound, [Wait, none, none]),
-            (Failed, Some("c"), Lookup::NotFound, [Wait, none, none]),
-            (InProgress, Some("c"), failed(), [Wait, Wait, none]),
-            (InProgress, None, failed(), [Wait, Wait, none]),
+            (InProgress, None, Lookup::NotFound, [NEVER; 3]),
+            (Failed, None, Lookup::NotFound, [NEVER; 3]),
+            (InProgress, Some("c"), Lookup::NotFound, [Wait, NONE, NONE]),
+            (Failed, Some("c"), Lookup::NotFound, [Wait, NONE, NONE]),
+            (InProgress, Some("c"), failed(), [Wait, Wait, NONE]),
+            (InProgress, None, failed(), [Wait, Wait, NONE]),
         ];
         for (status, conversation_id, lookup, expected) in table {
             let call = call(status, conversation_id);
             // Each patience ends just after its time.
             for (hours, millis, expected) in [
-                (0, 0, expected[0]),
-                (24, 0, expected[0]),
-                (24, 1, expected[1]),
-                (7 * 24, 0, expected[1]),
-                (7 * 24, 1, expected[2]),
+                (0, 0, &expected[0]),
+                (24, 0, &expected[0]),
+                (24, 1, &expected[1]),
+                (7 * 24, 0, &expected[1]),
+                (7 * 24, 1, &expected[2]),
             ] {
                 let now = UtcTime::EPOCH.plus_millis(hours * HOUR + millis);
                 assert_eq!(
-                    verdict(&call, &lookup, now),
+                    &verdict(&call, &lookup, now),
                     expected,
                     "{call:?} {lookup:?} {hours}"
                 );

@@ -38,47 +38,6 @@ impl CallStatus {
     }
 }
 
-/// The reasons for a failure that the ledger itself writes. ElevenLabs' own words (`busy`,
-/// `no-answer`, …) stand beside them as they came.
-pub mod reason {
-    /// No answer, a 5xx or a broken connection: the phone may have rung.
-    pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
-    /// ElevenLabs said no; its own words follow after a colon.
-    pub const ELEVENLABS_REJECTED: &str = "elevenlabs_rejected";
-
-    /// ElevenLabs knows no conversation for the call: it was recorded, and nobody was phoned.
-    pub const NEVER_STARTED: &str = "never_started";
-    /// ElevenLabs told no outcome within a day.
-    pub const NO_OUTCOME: &str = "no_outcome";
-    /// The request that recorded the call ended before it dialled: no phone rang.
-    pub const NOT_DIALLED: &str = "not_dialled";
-
-    /// What the ledger supposes for lack of ElevenLabs' word. An answer of ElevenLabs' takes it
-    /// back.
-    pub const SUPPOSED: [&str; 3] = [OUTCOME_UNKNOWN, NEVER_STARTED, NO_OUTCOME];
-
-    /// Whether a reason is only supposed.
-    #[must_use]
-    pub fn is_supposed(reason: Option<&str>) -> bool {
-        reason.is_some_and(|reason| SUPPOSED.contains(&reason))
-    }
-
-    /// How many characters of ElevenLabs' own words are kept as a reason.
-    pub const LONGEST: usize = 500;
-
-    /// ElevenLabs' own words as a reason: the first [`LONGEST`] characters of them.
-    #[must_use]
-    pub fn cut(words: &str) -> String {
-        words.chars().take(LONGEST).collect()
-    }
-
-    /// The reason of a refused call: the code, a colon and ElevenLabs' words, [cut](cut).
-    #[must_use]
-    pub fn rejected(words: &str) -> String {
-        format!("{ELEVENLABS_REJECTED}: {}", cut(words))
-    }
-}
-
 /// How the stand-in for a conversation begins, see [`unlinked`].
 const UNLINKED: &str = "unlinked_";
 

@@ -7,6 +7,7 @@ mod call;
 mod call_sid;
 mod driver;
 mod event_outcome;
+mod failure_reason;
 mod link;
 mod phone;
 #[cfg(not(target_arch = "wasm32"))]
@@ -15,10 +16,11 @@ mod time;
 mod turn;
 
 pub use arrangement::{Arrangement, InsertedTurn, Origin, RewrittenTurn, StoredTurn};
-pub use call::{Call, CallStatus, is_unlinked, reason, unlinked};
+pub use call::{Call, CallStatus, is_unlinked, unlinked};
 pub use call_sid::CallSid;
 pub use driver::{Driver, DriverId, DriverIdError, Violation};
 pub use event_outcome::EventOutcome;
+pub use failure_reason::{FailureReason, reason};
 pub use link::{By, Link, Step, decide};
 pub use phone::{PhoneNumber, PhoneNumberError};
 pub use time::{ExactTime, StoredTime, TimeError, UtcTime};

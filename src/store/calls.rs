@@ -1,7 +1,7 @@
 //! Calls on record.
 
 use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
-use crate::model::{Call, CallSid, CallStatus, DriverId, Link, StoredTime, UtcTime};
+use crate::model::{Call, CallSid, CallStatus, DriverId, FailureReason, Link, StoredTime, UtcTime};
 use crate::platform::Runtime;
 
 /// The columns of [`Call`], from `calls c`. Numbers run 1…n without gap, so the greatest is the
@@ -30,7 +30,7 @@ pub struct CallState {
     /// Where it stands.
     pub status: CallStatus,
     /// Why it failed.
-    pub failure_reason: Option<String>,
+    pub failure_reason: Option<FailureReason>,
     /// Whether the row carries the `dial_token` asked with: only then may the asker dial.
     pub mine: bool,
     /// True if the conversation id came from an unauthenticated turn and ElevenLabs has not
@@ -45,7 +45,7 @@ pub(super) const STATE_COLUMNS: &str = "call_sid, conversation_id, status, failu
     conversation_claimed AS claimed, COALESCE(asked_at, call_start_time) AS asked, \
     COALESCE(dial_token = ?2, 0) AS mine";
 
-/// A failure that is only supposed: [`reason::SUPPOSED`].
+/// Whether a failure is one of [`FailureReason::SUPPOSED`].
 pub(super) const IS_SUPPOSED: &str =
     "failure_reason IN ('outcome_unknown', 'never_started', 'no_outcome')";
 
@@ -63,7 +63,7 @@ impl FromRow for CallState {
             call_sid: row.call_sid()?,
             conversation_id: row.optional_text("conversation_id")?,
             status: row.word("status", CallStatus::parse)?,
-            failure_reason: row.optional_text("failure_reason")?,
+            failure_reason: row.failure_reason()?,
             mine: row.integer("mine")? == 1,
             claimed: row.integer("claimed")? == 1,
             asked_at: row.time("asked")?,
@@ -179,7 +179,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         &self,
         call_sid: &CallSid,
         dial_token: &str,
-        failure_reason: &str,
+        failure_reason: &FailureReason,
         ended_at: Option<UtcTime>,
         now: UtcTime,
     ) -> Result<CallState, DatabaseError> {
@@ -237,11 +237,11 @@ pub(super) fn only_state<T>(
 #[cfg(test)]
 mod tests {
     use super::IS_SUPPOSED;
-    use crate::model::reason;
+    use crate::model::FailureReason;
 
     #[test]
     fn the_statements_know_every_supposed_failure() {
-        let list = reason::SUPPOSED.map(|reason| format!("'{reason}'"));
+        let list = FailureReason::SUPPOSED.map(|reason| format!("'{}'", reason.text()));
         let list = list.join(", ");
         assert_eq!(IS_SUPPOSED, format!("failure_reason IN ({list})"));
     }

@@ -80,6 +80,12 @@ impl From<crate::model::UtcTime> for Param {
     }
 }
 
+impl From<&crate::model::FailureReason> for Param {
+    fn from(value: &crate::model::FailureReason) -> Self {
+        Self::Text(value.text().into_owned())
+    }
+}
+
 impl<T: Into<Self>> From<Option<T>> for Param {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)

@@ -1,7 +1,7 @@
 //! Calls that no event has settled.
 
 use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
-use crate::model::{CallSid, CallStatus, Link, StoredTime, UtcTime};
+use crate::model::{CallSid, CallStatus, FailureReason, Link, StoredTime, UtcTime};
 use crate::platform::Runtime;
 
 /// A call that is in progress, or whose dial got no clear answer.
@@ -19,7 +19,7 @@ pub struct UnsettledCall {
     /// Where it stands.
     pub status: CallStatus,
     /// Why it failed, as far as supposed.
-    pub failure_reason: Option<String>,
+    pub failure_reason: Option<FailureReason>,
     /// When it was recorded.
     pub call_start_time: StoredTime,
 }
@@ -50,7 +50,7 @@ impl FromRow for UnsettledCall {
             conversation_id: row.optional_text("conversation_id")?,
             claimed: row.integer("claimed")? == 1,
             status: row.word("status", CallStatus::parse)?,
-            failure_reason: row.optional_text("failure_reason")?,
+            failure_reason: row.failure_reason()?,
             call_start_time: row.time("call_start_time")?,
         })
     }
@@ -84,7 +84,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     pub async fn fail_unsettled(
         &self,
         call: &UnsettledCall,
-        failure_reason: &'static str,
+        failure_reason: &FailureReason,
         now: UtcTime,
     ) -> Result<bool, DatabaseError> {
         let update = Statement::new(
@@ -97,7 +97,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(failure_reason)
         .bind(now)
         .bind(call.status.as_str())
-        .bind(call.failure_reason.as_deref())
+        .bind(call.failure_reason.as_ref())
         .bind(call.conversation_id.as_deref());
         Ok(self.run_one("fail_unsettled", update).await?.has_rows())
     }

@@ -2,7 +2,7 @@
 
 use super::DatabaseError;
 use crate::json::{Json, Object};
-use crate::model::{CallSid, StoredTime};
+use crate::model::{CallSid, FailureReason, StoredTime};
 
 /// One row: its values by the names of their columns.
 #[derive(Debug)]
@@ -102,6 +102,15 @@ impl<'a> Row<'a> {
     /// [`DatabaseError`] when it holds no text.
     pub fn call_sid(&mut self) -> Result<CallSid, DatabaseError> {
         self.text("call_sid").map(CallSid::from_text)
+    }
+
+    /// The column `failure_reason`.
+    ///
+    /// # Errors
+    /// [`DatabaseError`] when it holds something other than a text or NULL.
+    pub fn failure_reason(&mut self) -> Result<Option<FailureReason>, DatabaseError> {
+        let text = self.optional_text("failure_reason")?;
+        Ok(text.as_deref().map(FailureReason::parse))
     }
 
     /// A time in whatever spelling it is stored.

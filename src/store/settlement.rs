@@ -6,7 +6,7 @@ use super::links::confirm_by_settlement;
 use super::turns::passed_by_retention;
 use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
 use crate::model::{
-    Arrangement, CallSid, CallStatus, Link, Origin, StoredTime, StoredTurn, UtcTime,
+    Arrangement, CallSid, CallStatus, FailureReason, Link, Origin, StoredTime, StoredTurn, UtcTime,
 };
 use crate::platform::Runtime;
 
@@ -34,7 +34,7 @@ pub struct CallRow {
     /// Where it stands.
     pub status: CallStatus,
     /// Why it failed.
-    pub failure_reason: Option<String>,
+    pub failure_reason: Option<FailureReason>,
     /// When it was recorded.
     pub call_start_time: StoredTime,
     /// When it was over.
@@ -57,7 +57,7 @@ pub struct Settled {
     /// Where it stands.
     pub status: CallStatus,
     /// Why it failed.
-    pub failure_reason: Option<String>,
+    pub failure_reason: Option<FailureReason>,
     /// When it was over.
     pub call_end_time: Option<StoredTime>,
     /// ElevenLabs' summary.
@@ -109,7 +109,7 @@ impl FromRow for CallRow {
             conversation_id: row.optional_text("conversation_id")?,
             claimed: row.integer("claimed")? == 1,
             status: row.word("status", CallStatus::parse)?,
-            failure_reason: row.optional_text("failure_reason")?,
+            failure_reason: row.failure_reason()?,
             call_start_time: row.time("call_start_time")?,
             call_end_time: row.optional_time("call_end_time")?,
             summary: row.optional_text("summary")?,
@@ -246,7 +246,7 @@ fn open(
     Guarded::open(call.id, &set, UNCHANGED, |update| {
         update
             .bind(settled.status.as_str())
-            .bind(settled.failure_reason.as_deref())
+            .bind(settled.failure_reason.as_ref())
             .bind(settled.call_end_time.as_ref().map(StoredTime::as_stored))
             .bind(settled.summary.as_deref())
             .bind(settled.telephony_call_sid.as_deref())
@@ -256,7 +256,7 @@ fn open(
             .bind(settled.conversation_id.as_str())
             .bind(call.transcript_revision)
             .bind(call.status.as_str())
-            .bind(call.failure_reason.as_deref())
+            .bind(call.failure_reason.as_ref())
             .bind(call.conversation_id.as_deref())
             .bind(count(before.turns.len()))
             .bind(count(before.turns.iter().filter(unposted).count()))
