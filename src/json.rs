@@ -33,10 +33,6 @@ pub enum Json<'a> {
 pub struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
 impl<'a> Object<'a> {
-    /// An object without members.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) const EMPTY: Self = Self(Vec::new());
-
     /// A member's value; `None` when there is none or it is null.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Json<'a>> {
@@ -214,47 +210,41 @@ impl<'de> Visitor<'de> for Reader {
     }
 }
 
-/// A body as JSON text: UTF-8, with lone surrogates mended as by [`mended`]; `None` when it is not
-/// UTF-8.
+/// A body as JSON text, with lone surrogates replaced as by [`replace_lone_surrogates`]; `None`
+/// when it is not UTF-8.
 #[must_use]
-pub fn into_text(body: Vec<u8>) -> Option<String> {
-    String::from_utf8(mended(body)).ok()
+pub fn into_text(mut body: Vec<u8>) -> Option<String> {
+    replace_lone_surrogates(&mut body);
+    String::from_utf8(body).ok()
 }
 
-/// The body with every lone surrogate escape replaced by `\ufffd`.
+/// Replaces every lone surrogate escape of a JSON text with `\ufffd`, the replacement character.
 ///
-/// A `\u` escape that is half a surrogate pair is grammatical JSON but no Unicode: a sender that
-/// cuts a text in the middle of an emoji makes one. Refusing it would lose the turn, so it is
-/// read as U+FFFD, the replacement character.
-#[must_use]
-pub fn mended(body: Vec<u8>) -> Vec<u8> {
-    without_lone_surrogates(&body).unwrap_or(body)
-}
-
-/// What [`mended`] says, or `None` when there is nothing to mend.
-fn without_lone_surrogates(body: &[u8]) -> Option<Vec<u8>> {
-    // Most bodies have no escape at all; the search for one is quick.
-    body.windows(3)
-        .find(|bytes| matches!(bytes, [b'\\', b'u', b'D' | b'd']))?;
+/// A `\u` escape that is half a surrogate pair is valid JSON grammar but not valid Unicode. A
+/// sender that cuts a text in the middle of an emoji writes one. Refusing it would lose the turn.
+pub fn replace_lone_surrogates(body: &mut [u8]) {
+    // Most bodies have no surrogate escape at all. This search is faster than the loop below.
+    let is_candidate = |bytes: &[u8]| matches!(bytes, [b'\\', b'u', b'D' | b'd']);
+    if !body.windows(3).any(is_candidate) {
+        return;
+    }
     let mut at = 0;
-    let mut mended: Option<Vec<u8>> = None;
     while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
         at += match (rest, escape(rest), rest.get(6..).and_then(escape)) {
-            // A pair.
+            // A pair: two escapes of 6 bytes each.
             (_, Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
             (_, Some(0xD800..=0xDFFF), _) => {
-                let copy = mended.get_or_insert_with(|| body.to_vec());
-                if let Some(place) = copy.get_mut(at..at + 6) {
+                if let Some(place) = body.get_mut(at..at + 6) {
                     place.copy_from_slice(b"\\ufffd");
                 }
                 6
             }
-            // Two bytes at a time over an escape, so that `\\u` is not taken for one.
+            // Two bytes at a time over any other escape, so that the `\u` in `\\u` is not read as
+            // one.
             ([b'\\', ..], _, _) => 2,
             _ => 1,
         };
     }
-    mended
 }
 
 /// The code unit of a `\uXXXX` at the start of these bytes.
@@ -268,7 +258,7 @@ fn escape(bytes: &[u8]) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Json, Object, mended};
+    use super::{Json, Object, replace_lone_surrogates};
 
     fn object<'a>(json: &'a Json<'a>) -> &'a Object<'a> {
         json.as_object().unwrap()
@@ -350,7 +340,8 @@ mod tests {
             (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
             (r#""\\ud83d \ud83d""#, "\\ud83d \u{fffd}"),
         ] {
-            let body = mended(body.as_bytes().to_vec());
+            let mut body = body.as_bytes().to_vec();
+            replace_lone_surrogates(&mut body);
             assert_eq!(Json::read(&body).unwrap().as_text(), Some(text));
         }
     }

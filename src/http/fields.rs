@@ -1,19 +1,16 @@
-//! Reading a JSON body field by field, naming every fault instead of only the first.
-//!
-//! On the host the same readers also describe what they take, for `openapi.json`: then each notes
-//! its field and reads nothing.
+//! Reads the fields of a JSON body and collects every fault, not only the first.
 
+use core::fmt::Display;
+
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::takes::Takes;
 use crate::json::{Json, Object};
-use crate::model::{DriverId, DriverIdError, ExactTime, PhoneNumber, Speaker, TimeError, UtcTime};
-
-#[cfg(not(target_arch = "wasm32"))]
-use super::openapi::sketch::{self, Sketch};
+use crate::model::{DriverId, DriverIdError, ExactTime, PhoneNumber, Speaker, UtcTime};
 
 /// What is wrong with one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Fault {
     /// The field's path from the body's root, such as `drivers[0].phoneNumber`.
     pub field: String,
@@ -32,23 +29,9 @@ pub struct Faults {
     found: Vec<Fault>,
     /// How many there are.
     count: usize,
-    /// What the readers take, where they are asked for that instead of for values.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(super) sketch: Option<Sketch>,
 }
 
 impl Faults {
-    /// What was read, if all of it is right.
-    ///
-    /// # Errors
-    /// The faults.
-    pub fn or<T>(self, read: Option<T>) -> Result<T, Self> {
-        match read {
-            Some(read) if self.count == 0 => Ok(read),
-            _ => Err(self),
-        }
-    }
-
     /// The first [`MAX_FAULTS`] faults, and how many there are.
     #[must_use]
     pub fn into_parts(self) -> (Vec<Fault>, usize) {
@@ -56,54 +39,53 @@ impl Faults {
     }
 
     /// Counts a fault, and keeps its texts if it is one of the first.
-    pub(super) fn push(&mut self, field: impl FnOnce() -> String, message: impl ToString) {
+    pub(super) fn push(&mut self, field: String, message: &dyn Display) {
         self.count += 1;
         if self.found.len() < MAX_FAULTS {
-            self.found.push(Fault {
-                field: field(),
-                message: message.to_string(),
-            });
+            let message = message.to_string();
+            self.found.push(Fault { field, message });
         }
     }
 }
 
-/// Where readers are asked what they take: notes this field and ends the reader with nothing.
-macro_rules! describe {
-    ($faults:ident, $fields:ident, $name:ident, $kind:expr) => {
-        #[cfg(not(target_arch = "wasm32"))]
-        if let Some(sketch) = &mut $faults.sketch {
-            sketch.note($fields.path($name), $kind);
-            return Default::default();
-        }
-    };
-}
-
-/// A JSON object being read. Each reader returns the value, or notes a fault and returns `None`.
+/// A JSON object being read: the body, or an object in one of its lists.
 #[derive(Debug)]
 pub struct Fields<'a> {
+    /// The object's path from the body's root; empty for the body itself.
     path: String,
     object: &'a Object<'a>,
+    faults: Faults,
+}
+
+const NOT_AN_OBJECT: &str = "must be a JSON object";
+
+/// Reads a body as a route takes it.
+///
+/// # Errors
+/// The faults.
+pub fn read<'a, V>(
+    body: &'a Json<'a>,
+    takes: impl FnOnce(&mut Fields<'a>) -> Option<V>,
+) -> Result<V, Faults> {
+    let mut faults = Faults::default();
+    let Some(object) = body.as_object() else {
+        faults.push("body".to_owned(), &NOT_AN_OBJECT);
+        return Err(faults);
+    };
+    let mut fields = Fields {
+        path: String::new(),
+        object,
+        faults,
+    };
+    match takes(&mut fields) {
+        Some(read) if fields.faults.count == 0 => Ok(read),
+        _ => Err(fields.faults),
+    }
 }
 
 impl<'a> Fields<'a> {
-    /// The object at this path; the root's path is empty.
-    pub fn of(value: &'a Json<'a>, path: String, faults: &mut Faults) -> Option<Self> {
-        if let Some(object) = value.as_object() {
-            return Some(Self { path, object });
-        }
-        let field = || {
-            if path.is_empty() {
-                "body".to_owned()
-            } else {
-                path
-            }
-        };
-        faults.push(field, "must be a JSON object");
-        None
-    }
-
     /// The path of a field of this object.
-    pub fn path(&self, name: &str) -> String {
+    fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() {
             name.to_owned()
         } else {
@@ -111,150 +93,165 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Notes a fault of a field of this object.
-    pub fn fault(&self, name: &str, message: impl ToString, faults: &mut Faults) {
-        faults.push(|| self.path(name), message);
+    /// Records a fault and reads nothing.
+    fn wrong<V>(&mut self, name: &str, message: &dyn Display) -> Option<V> {
+        self.record(name, message);
+        None
     }
 
-    /// A field's value; `None` when it is absent or null.
-    fn get(&self, name: &str) -> Option<&'a Json<'a>> {
-        self.object.get(name)
+    fn record(&mut self, name: &str, message: &dyn Display) {
+        let path = self.path_of(name);
+        self.faults.push(path, message);
     }
 
-    /// A field that must be there.
-    fn required(&self, name: &str, faults: &mut Faults) -> Option<&'a Json<'a>> {
-        let value = self.get(name);
-        if value.is_none() {
-            self.fault(name, "is required", faults);
+    fn required(&mut self, name: &str) -> Option<&'a Json<'a>> {
+        match self.object.get(name) {
+            None => self.wrong(name, &"is required"),
+            value => value,
         }
-        value
     }
 
-    /// A text that may be absent.
-    pub fn text(&self, name: &str, faults: &mut Faults) -> Option<&'a str> {
-        describe!(faults, self, name, sketch::Kind::Text);
-        self.get(name)
-            .and_then(|value| self.as_text(name, value, faults))
+    fn optional_text(&mut self, name: &str) -> Option<&'a str> {
+        let value = self.object.get(name)?;
+        self.as_text(name, value)
     }
 
-    /// A text that must be there and hold more than white space.
-    pub fn required_words(&self, name: &str, faults: &mut Faults) -> Option<&'a str> {
-        describe!(faults, self, name, sketch::Kind::RequiredWords);
-        let text = self.required_text(name, faults)?;
-        if text.trim().is_empty() {
-            self.fault(name, "must not be empty", faults);
-            return None;
+    fn required_text(&mut self, name: &str) -> Option<&'a str> {
+        let value = self.required(name)?;
+        self.as_text(name, value)
+    }
+
+    fn as_text(&mut self, name: &str, value: &'a Json<'a>) -> Option<&'a str> {
+        match value.as_text() {
+            None => self.wrong(name, &"must be a string"),
+            text => text,
+        }
+    }
+
+    fn within(&mut self, name: &str, text: String, most_bytes: usize) -> Option<String> {
+        if text.len() > most_bytes {
+            return self.wrong(name, &format_args!("must have at most {most_bytes} bytes"));
         }
         Some(text)
     }
 
-    /// A time that must be there.
-    pub fn required_time(&self, name: &str, faults: &mut Faults) -> Option<UtcTime> {
-        self.required_exact_time(name, faults)
-            .map(ExactTime::to_millis)
+    fn as_time(&mut self, name: &str, text: &str) -> Option<ExactTime> {
+        ExactTime::parse(text).map_or_else(|error| self.wrong(name, &error), Some)
     }
 
-    /// A time that must be there, as finely as it is written.
-    pub fn required_exact_time(&self, name: &str, faults: &mut Faults) -> Option<ExactTime> {
-        describe!(faults, self, name, sketch::Kind::RequiredTime);
-        let text = self.required_text(name, faults)?;
-        self.as_time(name, text, faults)
+    fn as_list(&mut self, name: &str, value: &'a Json<'a>) -> Option<&'a [Json<'a>]> {
+        match value {
+            Json::List(items) => Some(items),
+            _ => self.wrong(name, &"must be a list"),
+        }
     }
 
-    /// A time that may be absent.
-    pub fn time(&self, name: &str, faults: &mut Faults) -> Option<UtcTime> {
-        describe!(faults, self, name, sketch::Kind::Time);
-        let text = self.text(name, faults)?;
-        self.as_time(name, text, faults).map(ExactTime::to_millis)
+    /// Reads the objects of a list. Meanwhile `self` is the item's object.
+    fn each<V>(
+        &mut self,
+        name: &str,
+        items: &'a [Json<'a>],
+        mut item: impl FnMut(&mut Self, usize) -> Option<V>,
+    ) -> Vec<V> {
+        let mut read = Vec::with_capacity(items.len());
+        for (index, value) in items.iter().enumerate() {
+            let path = format!("{}[{index}]", self.path_of(name));
+            let Some(object) = value.as_object() else {
+                self.faults.push(path, &NOT_AN_OBJECT);
+                continue;
+            };
+            let outer_path = core::mem::replace(&mut self.path, path);
+            let outer_object = core::mem::replace(&mut self.object, object);
+            read.extend(item(self, index));
+            self.path = outer_path;
+            self.object = outer_object;
+        }
+        read
+    }
+}
+
+impl Takes for Fields<'_> {
+    fn text(&mut self, name: &'static str) -> Option<String> {
+        self.optional_text(name).map(str::to_owned)
     }
 
-    /// A telephone number that must be there.
-    pub fn required_phone_number(&self, name: &str, faults: &mut Faults) -> Option<PhoneNumber> {
-        describe!(faults, self, name, sketch::Kind::RequiredPhoneNumber);
-        let text = self.required_text(name, faults)?;
-        PhoneNumber::parse(text)
-            .map_err(|error| self.fault(name, error, faults))
-            .ok()
+    fn text_within(&mut self, name: &'static str, most_bytes: usize) -> Option<String> {
+        let text = self.text(name)?;
+        self.within(name, text, most_bytes)
     }
 
-    /// A driver's number that must be there: a number, or its digits as a text.
-    pub fn required_driver_id(&self, name: &str, faults: &mut Faults) -> Option<DriverId> {
-        describe!(faults, self, name, sketch::Kind::RequiredDriverId);
-        let id = match self.required(name, faults)? {
+    fn required_words(&mut self, name: &'static str) -> Option<String> {
+        let text = self.required_text(name)?;
+        if text.trim().is_empty() {
+            return self.wrong(name, &"must not be empty");
+        }
+        Some(text.to_owned())
+    }
+
+    fn required_words_within(&mut self, name: &'static str, most_bytes: usize) -> Option<String> {
+        let text = self.required_words(name)?;
+        self.within(name, text, most_bytes)
+    }
+
+    fn time(&mut self, name: &'static str) -> Option<UtcTime> {
+        let text = self.optional_text(name)?;
+        self.as_time(name, text).map(ExactTime::to_millis)
+    }
+
+    fn required_exact_time(&mut self, name: &'static str) -> Option<ExactTime> {
+        let text = self.required_text(name)?;
+        self.as_time(name, text)
+    }
+
+    fn required_phone_number(&mut self, name: &'static str) -> Option<PhoneNumber> {
+        let text = self.required_text(name)?;
+        PhoneNumber::parse(text).map_or_else(|error| self.wrong(name, &error), Some)
+    }
+
+    fn required_driver_id(&mut self, name: &'static str) -> Option<DriverId> {
+        let id = match self.required(name)? {
             Json::Text(text) => DriverId::parse(text),
             Json::Number(number) => whole(*number).ok_or(DriverIdError).and_then(DriverId::new),
             _ => Err(DriverIdError),
         };
-        id.map_err(|error| self.fault(name, error, faults)).ok()
+        id.map_or_else(|error| self.wrong(name, &error), Some)
     }
 
-    /// ElevenLabs' word for a speaker, which must be there.
-    pub fn required_speaker(&self, name: &str, faults: &mut Faults) -> Option<Speaker> {
-        describe!(faults, self, name, sketch::Kind::RequiredSpeaker);
-        let speaker = Speaker::from_elevenlabs(self.required_text(name, faults)?);
-        if speaker.is_none() {
-            self.fault(name, "must be agent or user", faults);
-        }
-        speaker
-    }
-
-    /// A list that may be absent; then it is empty.
-    pub fn list(&self, name: &str, faults: &mut Faults) -> &'a [Json<'a>] {
-        #[cfg(not(target_arch = "wasm32"))]
-        if let Some(sketch) = &mut faults.sketch {
-            sketch.note(self.path(name), sketch::Kind::List);
-            return sketch::ONE_ITEM;
-        }
-        match self.get(name) {
-            None => &[],
-            Some(Json::List(items)) => items,
-            Some(_) => {
-                self.fault(name, "must be a list", faults);
-                &[]
-            }
+    fn required_speaker(&mut self, name: &'static str) -> Option<Speaker> {
+        match Speaker::from_elevenlabs(self.required_text(name)?) {
+            None => self.wrong(name, &"must be agent or user"),
+            speaker => speaker,
         }
     }
 
-    /// A list of one to so many items that must be there. Of a longer one, which is a fault, no
-    /// more items are given than that.
-    pub fn required_list(
-        &self,
-        name: &str,
+    fn list<V>(
+        &mut self,
+        name: &'static str,
+        item: impl FnMut(&mut Self, usize) -> Option<V>,
+    ) -> Vec<V> {
+        let value = self.object.get(name);
+        let items = value.and_then(|value| self.as_list(name, value));
+        self.each(name, items.unwrap_or_default(), item)
+    }
+
+    fn required_list<V>(
+        &mut self,
+        name: &'static str,
         most: usize,
-        faults: &mut Faults,
-    ) -> Option<&'a [Json<'a>]> {
-        #[cfg(not(target_arch = "wasm32"))]
-        if let Some(sketch) = &mut faults.sketch {
-            sketch.note(self.path(name), sketch::Kind::RequiredList(most));
-            return Some(sketch::ONE_ITEM);
+        item: impl FnMut(&mut Self, usize) -> Option<V>,
+    ) -> Option<Vec<V>> {
+        let value = self.required(name)?;
+        let items = self.as_list(name, value)?;
+        if !(1..=most).contains(&items.len()) {
+            let message = format_args!("must list 1 to {most} {name}, not {}", items.len());
+            self.record(name, &message);
         }
-        self.required(name, faults)?;
-        let before = faults.count;
-        let items = self.list(name, faults);
-        if faults.count == before && !(1..=most).contains(&items.len()) {
-            let message = format!("must list 1 to {most} {name}, not {}", items.len());
-            self.fault(name, message, faults);
-        }
-        items.get(..most).or(Some(items))
+        // Items beyond the greatest number are not read: the list is refused anyway.
+        Some(self.each(name, items.get(..most).unwrap_or(items), item))
     }
 
-    fn required_text(&self, name: &str, faults: &mut Faults) -> Option<&'a str> {
-        self.required(name, faults)
-            .and_then(|value| self.as_text(name, value, faults))
-    }
-
-    fn as_text(&self, name: &str, value: &'a Json<'a>, faults: &mut Faults) -> Option<&'a str> {
-        let text = value.as_text();
-        if text.is_none() {
-            self.fault(name, "must be a string", faults);
-        }
-        text
-    }
-
-    fn as_time(&self, name: &str, text: &str, faults: &mut Faults) -> Option<ExactTime> {
-        ExactTime::parse(text)
-            .map_err(|error: TimeError| self.fault(name, error, faults))
-            .ok()
+    fn fault(&mut self, name: &'static str, message: &dyn Display) {
+        self.record(name, message);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Answer, Incoming, Problem, Service, auth};
@@ -11,18 +12,16 @@ use crate::platform::config::{self, Settings};
 use crate::store::Database;
 
 /// What everybody may know.
-#[derive(Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Health {
-    #[cfg_attr(not(target_arch = "wasm32"), schemars(extend("const" = "ok")))]
+    #[schemars(extend("const" = "ok"))]
     status: &'static str,
 }
 
 /// What the holder of `API_TOKEN` may know.
-#[derive(Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct DetailedHealth {
-    #[cfg_attr(not(target_arch = "wasm32"), schemars(extend("const" = "ok")))]
+    #[schemars(extend("const" = "ok"))]
     status: &'static str,
     database: DatabaseHealth,
     /// The bucket for the payloads of events; `null` if none is bound.
@@ -33,9 +32,8 @@ pub(super) struct DetailedHealth {
     configuration_faults: BTreeMap<&'static str, &'static str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 enum BucketHealth {
     /// It answers.
     Ok,
@@ -43,8 +41,7 @@ enum BucketHealth {
     Failing,
 }
 
-#[derive(Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Serialize, JsonSchema)]
 struct DatabaseHealth {
     /// How long the database took to answer.
     round_trip_ms: u64,

@@ -7,14 +7,13 @@ mod accept;
 mod address;
 pub mod answer;
 mod auth;
+mod body;
 mod csv;
 mod cursor;
 pub mod edge;
 mod fields;
 mod health;
 mod incoming;
-mod json;
-#[cfg(not(target_arch = "wasm32"))]
 pub mod openapi;
 mod place_calls;
 mod post_call;
@@ -23,6 +22,7 @@ mod query;
 mod read_calls;
 mod record_turn;
 mod router;
+mod takes;
 
 pub use answer::Answer;
 pub use incoming::{BodyError, Incoming};

@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::About;
-use super::fields::{Faults, Fields};
 use super::problem::Problem;
-use super::record_turn::read_body;
-use super::{Answer, Incoming, Service, auth, json};
+use super::takes::Takes;
+use super::{Answer, Incoming, Service, auth, body};
 use crate::elevenlabs::{Client, Transport};
-use crate::json::{Json, mended};
 use crate::ledger::pending::Pending;
 use crate::ledger::place_calls::{Order, Placed, place_calls};
 use crate::model::{
@@ -33,8 +32,7 @@ pub(super) struct PlaceCalls {
 }
 
 /// The answer: what became of each driver's call, in their order.
-#[derive(Debug, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CallsPlaced {
     /// The request's time, in UTC.
     timestamp: UtcTime,
@@ -42,8 +40,7 @@ pub(super) struct CallsPlaced {
 }
 
 /// What became of one driver's call.
-#[derive(Debug, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Debug, Serialize, JsonSchema)]
 struct PlacedCall {
     call_sid: CallSid,
     driver_id: i64,
@@ -61,21 +58,17 @@ struct PlacedCall {
 }
 
 /// Why a call could not be placed.
-#[derive(Debug, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Debug, Serialize, JsonSchema)]
 struct PlacingError {
     /// `elevenlabs_rejected`: ElevenLabs refused the call, no phone rang. `not_dialled`: the
     /// request ended before it dialled, no phone rang. `never_started`: ElevenLabs knows no
     /// conversation of this call, so no phone rang. `outcome_unknown`: a phone may have rung.
-    #[cfg_attr(
-        not(target_arch = "wasm32"),
-        schemars(extend("enum" = [
-            reason::ELEVENLABS_REJECTED,
-            reason::NOT_DIALLED,
-            reason::NEVER_STARTED,
-            reason::OUTCOME_UNKNOWN,
-        ]))
-    )]
+    #[schemars(extend("enum" = [
+        reason::ELEVENLABS_REJECTED,
+        reason::NOT_DIALLED,
+        reason::NEVER_STARTED,
+        reason::OUTCOME_UNKNOWN,
+    ]))]
     code: &'static str,
     /// The same for people.
     message: String,
@@ -95,8 +88,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         let arrived_at = self.runtime.now();
         auth::require_bearer(incoming, &config::api_token(&self.settings)?)?;
         let settings = config::placing(&self.settings)?;
-        let body = mended(read_body(incoming, BODY_LIMIT).await?);
-        let request = parse(&json::parse(&body)?)?;
+        let request = read(body::receive(incoming, BODY_LIMIT).await?)?;
         let access = &settings.access;
         let elevenlabs = Client::new(
             &self.transport,
@@ -206,56 +198,44 @@ fn error(failure_reason: Option<&FailureReason>, seen: Option<String>) -> Placin
     }
 }
 
-fn parse(body: &Json<'_>) -> Result<PlaceCalls, Problem> {
-    let mut faults = Faults::default();
-    let request = request(body, &mut faults);
-    faults.or(request).map_err(Problem::faulty)
+fn read(mut body: Vec<u8>) -> Result<PlaceCalls, Problem> {
+    body::read(&body::parse(&mut body)?, request)
 }
 
-pub(super) fn request(body: &Json<'_>, faults: &mut Faults) -> Option<PlaceCalls> {
-    let fields = Fields::of(body, String::new(), faults)?;
-    let timestamp = fields.required_exact_time("timestamp", faults);
-    let items = fields.required_list("drivers", MAX_DRIVERS, faults)?;
-    let mut drivers = Vec::with_capacity(items.len());
+/// The body of the request.
+pub(super) fn request(fields: &mut impl Takes) -> Option<PlaceCalls> {
+    let timestamp = fields.required_exact_time("timestamp");
     let mut seen: HashMap<DriverId, usize> = HashMap::new();
-    for (index, item) in items.iter().enumerate() {
-        let path = format!("drivers[{index}]");
-        let Some(fields) = Fields::of(item, path, faults) else {
-            continue;
-        };
-        let id = fields.required_driver_id("driverId", faults);
+    let drivers = fields.required_list("drivers", MAX_DRIVERS, |fields, index| {
+        let id = fields.required_driver_id("driverId");
         let first = id.map_or(index, |id| *seen.entry(id).or_insert(index));
         if first != index {
-            let message = format!("is the same driver as drivers[{first}]; list each driver once");
-            fields.fault("driverId", message, faults);
+            let message =
+                format_args!("is the same driver as drivers[{first}]; list each driver once");
+            fields.fault("driverId", &message);
         }
-        drivers.extend(driver(&fields, id, faults));
-    }
+        driver(id, fields)
+    });
     Some(PlaceCalls {
         timestamp: timestamp?,
-        drivers,
+        drivers: drivers?,
     })
 }
 
-fn driver(fields: &Fields<'_>, id: Option<DriverId>, faults: &mut Faults) -> Option<Driver> {
-    let phone_number = fields.required_phone_number("phoneNumber", faults);
-    let name = fields.text("driverName", faults).map(str::to_owned);
-    let custom_rules = fields.text("customRules", faults).map(str::to_owned);
-    let mut violations = Vec::new();
-    for (index, item) in fields.list("violations", faults).iter().enumerate() {
-        let path = fields.path(&format!("violations[{index}]"));
-        let Some(fields) = Fields::of(item, path, faults) else {
-            continue;
-        };
-        let kind = fields.required_words("type", faults).map(str::to_owned);
-        let description = fields.text("description", faults).map(str::to_owned);
-        let occurred_at = fields.time("occurredAt", faults);
-        violations.extend(kind.map(|kind| Violation {
-            kind,
+fn driver(id: Option<DriverId>, fields: &mut impl Takes) -> Option<Driver> {
+    let phone_number = fields.required_phone_number("phoneNumber");
+    let name = fields.text("driverName");
+    let custom_rules = fields.text("customRules");
+    let violations = fields.list("violations", |fields, _| {
+        let kind = fields.required_words("type");
+        let description = fields.text("description");
+        let occurred_at = fields.time("occurredAt");
+        Some(Violation {
+            kind: kind?,
             description,
             occurred_at,
-        }));
-    }
+        })
+    });
     Some(Driver {
         id: id?,
         name,

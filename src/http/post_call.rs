@@ -1,16 +1,14 @@
 //! `POST /webhooks/elevenlabs/post-call`: ElevenLabs' own events.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::About;
 use super::problem::Problem;
-use super::record_turn::read_body;
-use super::{Answer, Incoming, Service};
+use super::{Answer, Incoming, Service, body};
 use crate::elevenlabs::Transport;
 use crate::elevenlabs::event::{Event, EventError};
 use crate::elevenlabs::signature::Claim;
-use crate::json::into_text;
-#[cfg(not(target_arch = "wasm32"))]
 use crate::ledger::settle::Applied;
 use crate::ledger::settle::receive_event;
 use crate::platform::Runtime;
@@ -21,10 +19,9 @@ use crate::store::Database;
 pub const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
 /// The answer to an event that is durably stored.
-#[derive(Debug, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct EventReceived {
-    #[cfg_attr(not(target_arch = "wasm32"), schemars(with = "Applied"))]
+    #[schemars(with = "Applied")]
     status: &'static str,
 }
 
@@ -43,12 +40,12 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         let header = incoming.header("elevenlabs-signature").unwrap_or_default();
         let claim = Claim::read(&header, self.runtime.now()).ok_or(Problem::InvalidSignature)?;
         // 2.
-        let body = read_body(incoming, BODY_LIMIT).await?;
+        let body = body::receive(incoming, BODY_LIMIT).await?;
         if !claim.is_valid(&body, &secrets) {
             return Err(Problem::InvalidSignature);
         }
         // 3.
-        let body = into_text(body).ok_or_else(|| Problem::invalid("The body is not UTF-8."))?;
+        let body = body::text(body)?;
         let event = Event::parse(&body).map_err(|error| {
             Problem::invalid(match error {
                 EventError::NoEvent => "The body is no event: a JSON object with a type.",

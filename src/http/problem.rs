@@ -3,6 +3,7 @@
 //! The response is `application/problem+json` (RFC 9457) with a stable `code`. The cause of a
 //! server's fault is for the log line only.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::{About, Answer};
@@ -84,8 +85,7 @@ fn names(faults: &[Fault]) -> String {
 }
 
 /// The body of a problem response.
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ProblemBody {
     /// Always `about:blank`: `title` is the status' phrase, `code` tells problems apart.
     r#type: &'static str,

@@ -8,11 +8,9 @@ use std::borrow::Cow;
 
 use super::cursor;
 use super::fields::Fault;
+use super::takes::TakesQuery;
 use crate::model::{CallStatus, DriverId, UtcTime};
 use crate::store::reading::Position;
-
-#[cfg(not(target_arch = "wasm32"))]
-use super::openapi::sketch::{Parameter, QuerySketch};
 
 /// A query being read. Each reader returns the value, or notes a fault.
 #[derive(Debug, Default)]
@@ -20,9 +18,6 @@ pub struct Query<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// The faults, each with the place of its pair.
     faults: Vec<(usize, Fault)>,
-    /// What the readers take, where they are asked for that instead of for values.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(super) sketch: Option<QuerySketch>,
 }
 
 impl<'a> Query<'a> {
@@ -45,77 +40,6 @@ impl<'a> Query<'a> {
         Err(self.faults.into_iter().map(|(_, fault)| fault).collect())
     }
 
-    /// A call's status.
-    pub fn status(&mut self, name: &'static str) -> Option<CallStatus> {
-        #[cfg(not(target_arch = "wasm32"))]
-        self.describe(name, Parameter::Status);
-        let mut status = None;
-        self.each(name, &mut |value| {
-            status = CallStatus::parse(value);
-            let wrong = status.is_none();
-            wrong.then(|| "must be in_progress, completed or failed".to_owned())
-        });
-        status
-    }
-
-    /// A driver's number.
-    pub fn driver_id(&mut self, name: &'static str) -> Option<DriverId> {
-        #[cfg(not(target_arch = "wasm32"))]
-        self.describe(name, Parameter::DriverId);
-        let mut driver_id = None;
-        self.each(name, &mut |value| match DriverId::parse(value) {
-            Ok(read) => {
-                driver_id = Some(read);
-                None
-            }
-            Err(error) => Some(error.to_string()),
-        });
-        driver_id
-    }
-
-    /// A time. What it means is said for the description only.
-    pub fn time(&mut self, name: &'static str, _meaning: &'static str) -> Option<UtcTime> {
-        #[cfg(not(target_arch = "wasm32"))]
-        self.describe(name, Parameter::Time(_meaning));
-        let mut time = None;
-        self.each(name, &mut |value| match UtcTime::parse(value) {
-            Ok(read) => {
-                time = Some(read);
-                None
-            }
-            Err(error) => Some(error.to_string()),
-        });
-        time
-    }
-
-    /// A number from 1 to the greatest, and what it is where it is not given.
-    pub fn number(&mut self, name: &'static str, greatest: i64, default: i64) -> i64 {
-        #[cfg(not(target_arch = "wasm32"))]
-        self.describe(name, Parameter::Number { greatest, default });
-        let mut number = default;
-        self.each(name, &mut |value| match value.parse() {
-            Ok(read) if (1..=greatest).contains(&read) => {
-                number = read;
-                None
-            }
-            _ => Some(format!("must be a whole number from 1 to {greatest}")),
-        });
-        number
-    }
-
-    /// The `next_cursor` of a page.
-    pub fn cursor(&mut self, name: &'static str) -> Option<Position> {
-        #[cfg(not(target_arch = "wasm32"))]
-        self.describe(name, Parameter::Cursor);
-        let mut position = None;
-        self.each(name, &mut |value| {
-            position = cursor::decode(value);
-            let wrong = position.is_none();
-            wrong.then(|| "must be the next_cursor of a page, unchanged".to_owned())
-        });
-        position
-    }
-
     /// Reads each value of a name, and notes the faults that reading it gives.
     fn each(&mut self, name: &str, read: &mut dyn FnMut(&str) -> Option<String>) {
         for (place, (given, value)) in self.pairs.iter().enumerate() {
@@ -130,11 +54,62 @@ impl<'a> Query<'a> {
             }
         }
     }
+}
 
-    #[cfg(not(target_arch = "wasm32"))]
-    fn describe(&mut self, name: &'static str, parameter: Parameter) {
-        if let Some(sketch) = &mut self.sketch {
-            sketch.push((name, parameter));
-        }
+impl TakesQuery for Query<'_> {
+    fn status(&mut self, name: &'static str) -> Option<CallStatus> {
+        let mut status = None;
+        self.each(name, &mut |value| {
+            status = CallStatus::parse(value);
+            let wrong = status.is_none();
+            wrong.then(|| "must be in_progress, completed or failed".to_owned())
+        });
+        status
+    }
+
+    fn driver_id(&mut self, name: &'static str) -> Option<DriverId> {
+        let mut driver_id = None;
+        self.each(name, &mut |value| match DriverId::parse(value) {
+            Ok(read) => {
+                driver_id = Some(read);
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        });
+        driver_id
+    }
+
+    fn time(&mut self, name: &'static str, _: &'static str) -> Option<UtcTime> {
+        let mut time = None;
+        self.each(name, &mut |value| match UtcTime::parse(value) {
+            Ok(read) => {
+                time = Some(read);
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        });
+        time
+    }
+
+    fn number(&mut self, name: &'static str, greatest: i64, default: i64) -> i64 {
+        let mut number = default;
+        self.each(name, &mut |value| match value.parse() {
+            Ok(read) if (1..=greatest).contains(&read) => {
+                number = read;
+                None
+            }
+            _ => Some(format!("must be a whole number from 1 to {greatest}")),
+        });
+        number
+    }
+
+    fn cursor(&mut self, name: &'static str) -> Option<Position> {
+        let mut position = None;
+        self.each(name, &mut |value| {
+            position = cursor::decode(value);
+            let wrong = position.is_none();
+            wrong.then(|| "must be the next_cursor of a page, unchanged".to_owned())
+        });
+        position
     }
 }

@@ -2,12 +2,14 @@
 
 use core::fmt::Write;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::accept::preferred;
 use super::answer::About;
 use super::problem::Problem;
 use super::query::Query;
+use super::takes::TakesQuery;
 use super::{Answer, Incoming, Service, auth, csv, cursor};
 use crate::elevenlabs::Transport;
 use crate::model::{Call, CallSid, Turn};
@@ -23,8 +25,7 @@ pub const MAX_LIMIT: i64 = 200;
 pub const DEFAULT_LIMIT: i64 = 50;
 
 /// One page of calls.
-#[derive(Debug, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CallPage {
     /// Newest first.
     calls: Vec<Call>,
@@ -33,8 +34,7 @@ pub(super) struct CallPage {
 }
 
 /// What was said in a call.
-#[derive(Debug, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CallTranscription {
     call_sid: CallSid,
     /// ElevenLabs' name for the conversation, once known.
@@ -152,8 +152,8 @@ fn parse(text: &str) -> Result<(CallFilter, i64), Problem> {
     query.or(read).map_err(Problem::faulty_query)
 }
 
-/// Reads the query: which calls, and how many.
-pub(super) fn query(query: &mut Query<'_>) -> (CallFilter, i64) {
+/// The query: which calls, and how many.
+pub(super) fn query(query: &mut impl TakesQuery) -> (CallFilter, i64) {
     let filter = CallFilter {
         status: query.status("status"),
         driver_id: query.driver_id("driver_id"),

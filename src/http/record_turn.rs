@@ -1,14 +1,15 @@
 //! `POST /webhooks/elevenlabs/transcription`: one spoken turn.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::address::rate_limit_key;
 use super::answer::About;
-use super::fields::{Faults, Fields};
 use super::problem::Problem;
-use super::{Answer, BodyError, Incoming, Service, auth, json};
+use super::takes::Takes;
+use super::{Answer, Incoming, Service, auth, body};
 use crate::elevenlabs::Transport;
-use crate::json::{Json, mended};
+use crate::json::Json;
 use crate::ledger::record_turn::{RecordError, Recorded, record_turn};
 use crate::model::{CallSid, NewTurn};
 use crate::platform::Runtime;
@@ -20,13 +21,12 @@ pub const BODY_LIMIT: usize = 256 * 1024;
 
 /// The longest name of a call or a conversation, in bytes; real ones are a quarter as long. Names
 /// go into rows, log lines and addresses.
-pub(super) const LONGEST_NAME: usize = 200;
+const LONGEST_NAME: usize = 200;
 
 /// The answer to a turn that is in the ledger.
-#[derive(Debug, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct TurnSaved<'a> {
-    #[cfg_attr(not(target_arch = "wasm32"), schemars(extend("const" = "success")))]
+    #[schemars(extend("const" = "success"))]
     status: &'static str,
     /// The same for people.
     message: String,
@@ -59,8 +59,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             let key = rate_limit_key(&address);
             self.admit(config::TURN_LIMIT_BY_ADDRESS, &key).await?;
         }
-        let body = mended(read_body(incoming, BODY_LIMIT).await?);
-        let turn = parse(&json::parse(&body)?)?;
+        let turn = read(body::receive(incoming, BODY_LIMIT).await?)?;
         self.admit(config::TURN_LIMIT_BY_CALL, turn.call_sid.as_str())
             .await?;
         let recorded = record_turn(&self.store, &self.runtime, &turn, anybody).await;
@@ -104,22 +103,9 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
     }
 }
 
-/// The body, or the problem that says why there is none.
-pub(super) async fn read_body(
-    incoming: &mut impl Incoming,
-    limit: usize,
-) -> Result<Vec<u8>, Problem> {
-    incoming.body(limit).await.map_err(|error| match error {
-        BodyError::TooLarge => Problem::PayloadTooLarge(limit),
-        BodyError::Broken(_) => Problem::invalid("The body did not arrive whole; send it again."),
-    })
-}
-
-fn parse(body: &Json<'_>) -> Result<NewTurn, Problem> {
-    let mut faults = Faults::default();
-    let turn = turn(body, &mut faults);
-    let read = faults.or(turn);
-    read.map_err(|faults| Problem::faulty(faults).about_call(named(body)))
+fn read(mut body: Vec<u8>) -> Result<NewTurn, Problem> {
+    let body = body::parse(&mut body)?;
+    body::read(&body, turn).map_err(|problem| problem.about_call(named(&body)))
 }
 
 /// The call that a body names, whatever else is wrong with it.
@@ -128,28 +114,21 @@ fn named<'a>(body: &'a Json<'a>) -> Option<&'a str> {
     (!name.trim().is_empty() && name.len() <= LONGEST_NAME).then_some(name)
 }
 
-pub(super) fn turn(body: &Json<'_>, faults: &mut Faults) -> Option<NewTurn> {
-    let fields = Fields::of(body, String::new(), faults)?;
-    let call_sid = fields.required_words("call_sid", faults);
-    let speaker = fields.required_speaker("speaker", faults);
-    let message = fields.required_words("message", faults);
-    let timestamp = fields.required_time("timestamp", faults);
-    let conversation_id = fields.text("conversation_id", faults);
-    for (name, text) in [("call_sid", call_sid), ("conversation_id", conversation_id)] {
-        if text.is_some_and(|text| text.len() > LONGEST_NAME) {
-            let message = format!("must have at most {LONGEST_NAME} bytes");
-            fields.fault(name, message, faults);
-        }
-    }
+/// The body of the request.
+pub(super) fn turn(fields: &mut impl Takes) -> Option<NewTurn> {
+    let call_sid = fields.required_words_within("call_sid", LONGEST_NAME);
+    let speaker = fields.required_speaker("speaker");
+    let message = fields.required_words("message");
+    let timestamp = fields.required_time("timestamp");
+    let conversation_id = fields.text_within("conversation_id", LONGEST_NAME);
     Some(NewTurn {
         call_sid: CallSid::from_text(call_sid?),
         speaker: speaker?,
-        message: message?.to_owned(),
+        message: message?,
         timestamp: timestamp?,
         // An empty text is what a template leaves where it has nothing to fill in.
         conversation_id: conversation_id
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned),
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty()),
     })
 }

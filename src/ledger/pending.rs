@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::place_calls::Placed;
@@ -11,8 +12,7 @@ use crate::model::{CallStatus, FailureReason, UtcTime};
 const RUN_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// Says that it is not known yet whether a phone rang.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Pending {
     /// What to do, for people.
     message: &'static str,

@@ -14,12 +14,8 @@ use crate::store::{Database, DatabaseError, Store};
 const MAX_ROUNDS: usize = 5;
 
 /// What became of a piece of evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    not(target_arch = "wasm32"),
-    derive(schemars::JsonSchema),
-    schemars(rename_all = "snake_case")
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, schemars::JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum Applied {
     /// The call is now what it says.
     Applied,

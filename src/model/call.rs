@@ -1,13 +1,13 @@
 //! One call attempt.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CallSid, StoredTime};
 
 /// Where a call stands. `completed` and `failed` are terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum CallStatus {
     /// Recorded, perhaps ringing, perhaps talking.
     InProgress,
@@ -56,8 +56,7 @@ pub fn is_unlinked(conversation_id: &str) -> bool {
 }
 
 /// One call as it is on record.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Call {
     /// The row's number; it never changes.
     pub id: i64,

@@ -10,7 +10,6 @@ mod event_outcome;
 mod failure_reason;
 mod link;
 mod phone;
-#[cfg(not(target_arch = "wasm32"))]
 pub mod schemas;
 mod time;
 mod turn;

@@ -1,5 +1,5 @@
 //! What the values of the model look like in JSON, for `openapi.json`: as they are answered, and
-//! what is taken for them. Not part of the worker.
+//! what is taken for them. The linker leaves all of it out of the worker.
 
 use std::borrow::Cow;
 

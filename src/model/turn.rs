@@ -1,13 +1,13 @@
 //! What was said.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CallSid, StoredTime, UtcTime};
 
 /// Who spoke. ElevenLabs calls the person on the phone `user`; the ledger says `driver`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum Speaker {
     /// The voice agent.
     Agent,
@@ -87,8 +87,7 @@ pub fn nth_turn(call_id: i64, transcription_id: i64) -> Option<i64> {
 }
 
 /// One stored turn.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Turn {
     /// The turn's number in the whole ledger: unique for ever, below 2^53. It never changes, and the
     /// number of a turn that is gone is not given again. Later turns may have smaller numbers.

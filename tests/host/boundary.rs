@@ -138,6 +138,22 @@ fn the_model_knows_nothing_and_the_ledger_no_http_and_no_sql() {
     }
 }
 
+/// What a route takes is said once, for the worker and for `openapi.json`. So nothing but the entry
+/// differs by target, and nothing that serves knows what describes it.
+#[test]
+fn only_the_entry_differs_by_target_and_the_description_looks_one_way() {
+    for (file, text) in sources() {
+        for (number, line) in code(&text) {
+            let by_target = line.contains("target_arch");
+            let entry = ["src/lib.rs", "src/platform/mod.rs"].contains(&file.as_str());
+            assert!(!by_target || entry, "{file}:{number}: {line}");
+            let describes = line.contains("openapi::");
+            let inside = file.starts_with("src/http/openapi/");
+            assert!(!describes || inside, "{file}:{number}: {line}");
+        }
+    }
+}
+
 #[test]
 fn sql_stands_in_the_store_only() {
     for (file, text) in sources() {

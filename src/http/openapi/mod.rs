@@ -3,9 +3,9 @@
 //!
 //! `openapi.json` is its text; `tests/host/openapi.rs` writes it and holds it to this.
 
+mod describe;
 mod operations;
 mod problems;
-pub mod sketch;
 
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;

@@ -3,10 +3,10 @@
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
+use super::describe;
 use super::problems::{
     call_not_recorded, invalid_field, no_cause, not_configured, store_unavailable,
 };
-use super::sketch;
 use crate::elevenlabs::event;
 use crate::http::Problem;
 use crate::http::health::{DetailedHealth, Health};
@@ -166,7 +166,7 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
         Route::PlaceCalls => Operation {
             body: Some(body(
                 place_calls::BODY_LIMIT,
-                &sketch::body(place_calls::request),
+                &describe::body(place_calls::request),
                 CALLS_EXAMPLE,
             )),
             answers: [
@@ -204,7 +204,11 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
             )
         },
         Route::RecordTurn => Operation {
-            body: Some(body(record_turn::BODY_LIMIT, &turn_taken(), TURN_EXAMPLE)),
+            body: Some(body(
+                record_turn::BODY_LIMIT,
+                &describe::body(record_turn::turn),
+                TURN_EXAMPLE,
+            )),
             answers: [
                 (201, "The turn is stored."),
                 (
@@ -257,7 +261,7 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
             )
         },
         Route::ListCalls => Operation {
-            parameters: sketch::query(read_calls::query),
+            parameters: describe::query(read_calls::query),
             answers: vec![(
                 200,
                 "One page of calls, newest first.",
@@ -329,18 +333,6 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
             )
         },
     }
-}
-
-/// A turn; its reader tells of all but the length of names.
-fn turn_taken() -> Value {
-    let mut schema = sketch::body(record_turn::turn);
-    for name in ["call_sid", "conversation_id"] {
-        // It is the bytes that count, and they are never fewer than the characters.
-        if let Some(Value::Object(name)) = schema.pointer_mut(&format!("/properties/{name}")) {
-            name.insert("maxLength".to_owned(), record_turn::LONGEST_NAME.into());
-        }
-    }
-    schema
 }
 
 /// An event of any type; those that the ledger uses name their conversation.

@@ -43,7 +43,7 @@ fn next(problem: &Problem) -> Option<Problem> {
 /// A faulty field of a body.
 pub fn invalid_field(field: &str, message: &str) -> Problem {
     let mut faults = Faults::default();
-    faults.push(|| field.to_owned(), message);
+    faults.push(field.to_owned(), &message);
     Problem::faulty(faults)
 }
 

@@ -1,7 +1,7 @@
 //! The bodies of requests, read a second time out of serde_json's values.
 
 use call_ledger::http::Answer;
-use call_ledger::json::mended;
+use call_ledger::json::replace_lone_surrogates;
 use serde_json::Value;
 
 use super::service::post;
@@ -149,7 +149,8 @@ pub fn assert_refused(status: u16, body: &Value) {
 
 /// What a body is where a route could take it at all.
 fn value(data: &[u8]) -> Value {
-    let body = mended(data.to_vec());
+    let mut body = data.to_vec();
+    replace_lone_surrogates(&mut body);
     serde_json::from_slice(&body).unwrap_or_default()
 }
 
