@@ -75,20 +75,29 @@ struct PlacingError {
 }
 
 impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
-    /// 1. Who may: the holder of `API_TOKEN` (401), and nobody while that or what ElevenLabs
-    ///    needs is not configured (503).
-    /// 2. What came: the whole request is checked before anything is recorded (400, 413).
-    /// 3. Recorded, dialled while the caller waits, and each answer written down. When the rows
-    ///    cannot be written nothing is dialled (500).
-    /// 4. 201 all newly placed, 200 all on record before, 502 none could be placed, 207 mixed.
+    /// 1. Authenticate the caller by `API_TOKEN`. Answer 503 if the setting is missing, 401 if the
+    ///    token is missing or wrong.
+    /// 2. Read the settings that a dial needs. Answer 503 if one is missing: a call that is
+    ///    recorded without them could never be dialled.
+    /// 3. Read and check the whole body. Answer 413 or 400 before anything is recorded, so that
+    ///    the caller can correct the body and send it again.
+    /// 4. Record the calls, dial them while the caller waits, and record each result. If the
+    ///    database does not confirm the rows, dial nothing and answer 500, so that the caller
+    ///    retries.
+    /// 5. Answer with the result of each call: 201 if this request placed all of them, 200 if all
+    ///    were on record before, 502 if none could be placed, 207 if the results differ.
     pub(super) async fn place_calls(
         &self,
         incoming: &mut impl Incoming,
     ) -> Result<Answer, Problem> {
         let arrived_at = self.runtime.now();
+        // 1. 503, 401.
         auth::require_bearer(incoming, &config::api_token(&self.settings)?)?;
+        // 2. 503. After 1, so that an unauthenticated caller learns nothing of the settings.
         let settings = config::placing(&self.settings)?;
+        // 3. 413, 400.
         let request = read(body::receive(incoming, BODY_LIMIT).await?)?;
+        // 4. 500.
         let access = &settings.access;
         let elevenlabs = Client::new(
             &self.transport,
@@ -100,7 +109,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
             requested_at: request.timestamp,
             drivers: &request.drivers,
             arrived_at,
-            // Where this cannot be read, the reconciler does not ask about calls.
+            // Without a valid setting the reconciler does not ask ElevenLabs about calls.
             reconcile_after: config::reconcile_after(&self.settings).ok(),
         };
         let caller = || incoming.caller();
@@ -114,6 +123,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         )
         .await
         .map_err(Problem::CallNotRecorded)?;
+        // 5. 201, 200, 502, 207.
         Ok(answer(order, placed, self.runtime.now()))
     }
 }
@@ -125,9 +135,12 @@ fn answer(order: Order<'_>, placed: Vec<Placed>, now: UtcTime) -> Answer {
         .filter(|call| call.created && call.state.status == CallStatus::Failed)
         .count();
     let status = match placed.len() {
+        // A repeat: this request changed nothing.
         all if on_record == all => 200,
+        // ElevenLabs is behind this service, and it took none of the calls.
         all if failed == all => 502,
         _ if on_record == 0 && failed == 0 => 201,
+        // The caller must look at each call.
         _ => 207,
     };
     let about = match placed.as_slice() {

@@ -26,25 +26,26 @@ pub(super) struct EventReceived {
 }
 
 impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
-    /// 1. Check the signature's header. No secret is set: 503. Its form or its time is wrong: 401,
-    ///    and the body is not read.
+    /// 1. Check the form and the time of the signature's header. Answer 503 if no secret is set,
+    ///    401 if the header is wrong. The body is not read then.
     /// 2. Read the body (413), and check the signature over its raw bytes (401).
-    /// 3. Read the event. One that cannot be read, or does not say what it is about, would not
-    ///    become better by a retry (400).
-    /// 4. Keep it, and apply it if its call is on record; ignore another agent's. Always 200,
-    ///    because ElevenLabs takes anything else for a failure. If the database did not keep it,
-    ///    answer 500.
+    /// 3. Read the event. Answer 400 if it is no event or names no conversation: a retry of the
+    ///    same bytes would fail again.
+    /// 4. Keep the event, and apply it if its call is on record. Ignore another agent's event.
+    ///    Answer 200 in each case, because ElevenLabs counts any other status as a failure.
+    /// 5. If the database did not keep the event, answer 500, which ElevenLabs retries where its
+    ///    retries are switched on.
     pub(super) async fn post_call(&self, incoming: &mut impl Incoming) -> Result<Answer, Problem> {
-        // 1.
+        // 1. 503, 401.
         let secrets = config::webhook_secrets(&self.settings)?;
         let header = incoming.header("elevenlabs-signature").unwrap_or_default();
         let claim = Claim::read(&header, self.runtime.now()).ok_or(Problem::InvalidSignature)?;
-        // 2.
+        // 2. 413, 401.
         let body = body::receive(incoming, BODY_LIMIT).await?;
         if !claim.is_valid(&body, &secrets) {
             return Err(Problem::InvalidSignature);
         }
-        // 3.
+        // 3. 400.
         let body = body::text(body)?;
         let event = Event::parse(&body).map_err(|error| {
             Problem::invalid(match error {
@@ -52,11 +53,13 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
                 EventError::NoConversation => "The event's data has no conversation_id.",
             })
         })?;
-        // 4. An unreadable setting makes no event another agent's: it would be lost.
+        // 4. 200. If the setting cannot be read, every event counts as ours: an ignored event is
+        //    lost.
         let agents = config::agents(&self.settings).unwrap_or_default();
         let ours = agents.may_own(event.agent_id.as_deref());
         let applied = receive_event(&self.store, &self.runtime, &event, &body, ours)
             .await
+            // 5. 500.
             .map_err(|cause| Problem::StoreUnavailable {
                 call_sid: None,
                 cause,

@@ -39,39 +39,49 @@ pub(super) struct TurnSaved<'a> {
 }
 
 impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
-    /// 1. Who may: everybody, unless `WEBHOOK_TOKEN` is set (401), and nobody while it is set but
-    ///    unreadable (503).
-    ///    Neither one address nor one call more often than its rate limit admits (429).
-    /// 2. What came: a JSON object of at most 256 KiB whose fields are right (400, 413).
-    /// 3. Stored under the next number (201), or found as stored before (200). A call that is
-    ///    unknown or has no conversation is the sender's to mend (400).
-    /// 4. A database that did not do it is not (500), so that the sender tries again.
+    /// 1. Authenticate the sender if `WEBHOOK_TOKEN` is set: answer 401 if the token is missing or
+    ///    wrong, 503 if the setting cannot be read. If it is not set, the route is open.
+    /// 2. Apply the rate limit of the sender's address (429), before the body costs anything.
+    /// 3. Read and check the body: a JSON object of at most 256 KiB (413, 400).
+    /// 4. Apply the rate limit of the call (429). The call is known only from the body.
+    /// 5. Record the turn. Answer 201 if it is new. Answer 200 with the first one's numbers if it
+    ///    was stored before, so that a retry is safe.
+    /// 6. If the sender named a call that is unknown or has no conversation, or the wrong
+    ///    conversation, answer 400: the sender must correct the turn, or wait for the conversation.
+    /// 7. If the database failed, answer 500 so that the sender retries.
     pub(super) async fn record_turn(
         &self,
         incoming: &mut impl Incoming,
     ) -> Result<Answer, Problem> {
+        // 1. 503, 401.
         let token = config::webhook_token(&self.settings)?;
         let anybody = token.is_none();
         if let Some(token) = token {
             auth::require_bearer(incoming, &token)?;
         }
+        // 2. 429.
         if let Some(address) = incoming.header("cf-connecting-ip") {
             let key = rate_limit_key(&address);
             self.admit(config::TURN_LIMIT_BY_ADDRESS, &key).await?;
         }
+        // 3. 413, 400.
         let turn = read(body::receive(incoming, BODY_LIMIT).await?)?;
+        // 4. 429.
         self.admit(config::TURN_LIMIT_BY_CALL, turn.call_sid.as_str())
             .await?;
+        // 5. 201, 200.
         let recorded = record_turn(&self.store, &self.runtime, &turn, anybody).await;
         let call_sid = || turn.call_sid.to_string();
         let (status, saved) = match recorded {
             Ok(Recorded::New(saved)) => (201, saved),
             Ok(Recorded::Repeat(saved)) => (200, saved),
+            // 6. 400.
             Err(RecordError::UnknownCall) => return Err(Problem::UnknownCall(call_sid())),
             Err(RecordError::NotLinked) => return Err(Problem::ConversationNotLinked(call_sid())),
             Err(RecordError::OtherConversation | RecordError::ConversationTaken) => {
                 return Err(Problem::OtherConversation(call_sid()));
             }
+            // 7. 500.
             Err(RecordError::Store(cause)) => {
                 let call_sid = Some(call_sid());
                 return Err(Problem::StoreUnavailable { call_sid, cause });
