@@ -10,7 +10,7 @@ use super::takes::Takes;
 use super::{Answer, Incoming, Service, auth, body};
 use crate::elevenlabs::Transport;
 use crate::json::Json;
-use crate::ledger::record_turn::{RecordError, Recorded, record_turn};
+use crate::ledger::record_turn::{RecordError, Recorded, TurnSource, record_turn};
 use crate::model::{CallSid, NewTurn};
 use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
@@ -55,10 +55,13 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
     ) -> Result<Answer, Problem> {
         // 1. 503, 401.
         let token = config::webhook_token(&self.settings)?;
-        let anybody = token.is_none();
-        if let Some(token) = token {
-            auth::require_bearer(incoming, &token)?;
-        }
+        let source = match token {
+            None => TurnSource::Open,
+            Some(token) => {
+                auth::require_bearer(incoming, &token)?;
+                TurnSource::Token
+            }
+        };
         // 2. 429.
         if let Some(address) = incoming.header("cf-connecting-ip") {
             let key = rate_limit_key(&address);
@@ -70,7 +73,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         self.admit(config::TURN_LIMIT_BY_CALL, turn.call_sid.as_str())
             .await?;
         // 5. 201, 200.
-        let recorded = record_turn(&self.store, &self.runtime, &turn, anybody).await;
+        let recorded = record_turn(&self.store, &self.runtime, &turn, source).await;
         let call_sid = || turn.call_sid.to_string();
         let (status, saved) = match recorded {
             Ok(Recorded::New(saved)) => (201, saved),

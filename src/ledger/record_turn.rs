@@ -12,6 +12,24 @@ const MAX_ROUNDS: usize = 5;
 /// How many places of a transcript a turn may choose from. A repeated "Yes." has as many places.
 const MOST_PLACES: usize = 100;
 
+/// Who sent a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnSource {
+    /// The route asks for no token: the sender is unauthenticated.
+    Open,
+    /// A sender who sent the token.
+    Token,
+}
+
+impl From<TurnSource> for By {
+    fn from(source: TurnSource) -> Self {
+        match source {
+            TurnSource::Open => Self::OpenTurn,
+            TurnSource::Token => Self::TokenTurn,
+        }
+    }
+}
+
 /// A turn that is in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
@@ -151,10 +169,10 @@ fn distance(stored: &StoredTurn, turn: &NewTurn) -> u64 {
 /// 2. Only when that stored nothing, read what is on record of the call and of turns like this one.
 /// 3. [`plan`] decides what follows from that: a repeat or a refusal changes nothing.
 /// 4. Execute the plan. A call without a conversation takes the one that the turn names: the first
-///    turn can overtake ElevenLabs' answer to the outbound call. Where `anybody` may post turns
-///    that is a claim, which ElevenLabs' own word outweighs. Once ElevenLabs' transcript is
-///    stored, a late turn takes its own place in it, and one that the transcript does not have is
-///    inserted by its time.
+///    turn can overtake ElevenLabs' answer to the outbound call. From an unauthenticated sender
+///    ([`TurnSource::Open`]) that is a claim, which ElevenLabs' own word outweighs. Once
+///    ElevenLabs' transcript is stored, a late turn takes its own place in it, and one that the
+///    transcript does not have is inserted by its time.
 /// 5. If another request changed the call meanwhile, go back to 2.
 ///
 /// # Errors
@@ -164,9 +182,8 @@ pub async fn record_turn<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
     turn: &NewTurn,
-    anybody: bool,
+    source: TurnSource,
 ) -> Result<Recorded, RecordError> {
-    let by = if anybody { By::OpenTurn } else { By::TokenTurn };
     // 1.
     if let Some(saved) = store.save_transcription(turn, runtime.now()).await? {
         return Ok(Recorded::New(saved));
@@ -175,7 +192,7 @@ pub async fn record_turn<D: Database, R: Runtime>(
         // 2.
         let found = store.call_of_turn(turn).await?;
         // 3.
-        let plan = plan(found.as_ref(), turn, by);
+        let plan = plan(found.as_ref(), turn, source.into());
         // 4.
         if let Some(recorded) = execute(store, runtime, turn, plan).await? {
             return Ok(recorded);
