@@ -8,8 +8,7 @@ use crate::model::{CallSid, CallStatus, Driver, FailureReason, reason};
 use crate::platform::Runtime;
 use crate::platform::config::Placing;
 use crate::platform::log::{Level, Line};
-use crate::store::calls::CallState;
-use crate::store::{Database, DatabaseError, Store};
+use crate::store::{CallRow, Database, DatabaseError, Store};
 
 /// What every dial of one request shares.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ pub(super) struct Dialer<'a, D, R, T> {
 
 impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
     /// Dials a call that this request recorded, and writes down what became of it.
-    pub async fn place(&self, driver: &Driver, state: CallState) -> Placed {
+    pub async fn place(&self, driver: &Driver, state: CallRow) -> Placed {
         let driver_id = driver.id.get();
         let outcome = self.dial(driver, &state.call_sid).await;
         let failure = match &outcome {
@@ -55,7 +54,7 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
                 });
                 Placed {
                     driver_id,
-                    state: CallState {
+                    state: CallRow {
                         status: CallStatus::Failed,
                         failure_reason: Some(FailureReason::OutcomeUnknown),
                         ..state
@@ -87,7 +86,7 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
         &self,
         call_sid: &CallSid,
         outcome: &DialOutcome,
-    ) -> Result<CallState, DatabaseError> {
+    ) -> Result<CallRow, DatabaseError> {
         let now = self.runtime.now();
         let (failure_reason, ended_at) = match outcome {
             DialOutcome::Accepted {
@@ -124,7 +123,7 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
 
     /// One line for what became of the dial. ElevenLabs' words are not in it: they may repeat
     /// the telephone number.
-    fn log_outcome(&self, driver_id: i64, state: &CallState, outcome: &DialOutcome) {
+    fn log_outcome(&self, driver_id: i64, state: &CallRow, outcome: &DialOutcome) {
         let event = match outcome {
             DialOutcome::Accepted { .. } => "call_dialled",
             DialOutcome::Rejected { .. } | DialOutcome::Unknown { .. } => "call_failed",
@@ -155,7 +154,7 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
 }
 
 /// A log line about one call of a placement.
-pub(super) fn line(event: &'static str, driver_id: i64, state: &CallState) -> Line {
+pub(super) fn line(event: &'static str, driver_id: i64, state: &CallRow) -> Line {
     Line {
         call_sid: Some(state.call_sid.to_string()),
         conversation_id: state.conversation_id.clone(),

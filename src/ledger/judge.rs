@@ -4,7 +4,8 @@ use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::event::{Content, Event, InitiationFailure};
 use crate::ledger::transcript::arrange;
 use crate::model::{By, CallStatus, FailureReason, StoredTime, UtcTime};
-use crate::store::settlement::{CallRow, CallWithTurns, Settled};
+use crate::store::CallRow;
+use crate::store::settlement::{CallWithTurns, Settled};
 
 /// What ElevenLabs says, by event or because it was asked.
 #[derive(Debug, Clone, Copy)]

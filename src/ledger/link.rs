@@ -4,8 +4,7 @@
 use crate::model::{By, CallSid, Step, UtcTime, decide, unlinked};
 use crate::platform::Runtime;
 use crate::platform::log::{Level, Line};
-use crate::store::calls::CallState;
-use crate::store::{Database, DatabaseError, Store};
+use crate::store::{CallRow, Database, DatabaseError, Store};
 
 /// ElevenLabs' answer to a dial that it accepted.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +26,7 @@ pub(super) async fn link_by_dial<D: Database, R: Runtime>(
     runtime: &R,
     dial: Accepted<'_>,
     now: UtcTime,
-) -> Result<(CallState, bool), DatabaseError> {
+) -> Result<(CallRow, bool), DatabaseError> {
     let (call_sid, conversation_id) = (dial.call_sid, dial.conversation_id);
     let (mut state, events_wait) = store
         .update_conversation_id(

@@ -39,7 +39,7 @@ impl Pending {
                       has failed with not_dialled, never_started or elevenlabs_rejected: before \
                       that the driver may be phoned twice.",
             known_by: reconcile_after.map(|after| {
-                let asked_at = state.asked_at.time().unwrap_or(now);
+                let asked_at = state.last_asked_at().time().unwrap_or(now);
                 asked_at.plus(after).max(now).plus(RUN_EVERY)
             }),
         })

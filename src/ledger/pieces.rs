@@ -17,8 +17,7 @@ use crate::platform::config::{self, Agents, NotConfigured, Settings};
 use crate::platform::log::{Line, Reconciled};
 use crate::platform::plan::Cost;
 use crate::store::events::WaitingEvent;
-use crate::store::reconciling::UnsettledCall;
-use crate::store::{Database, DatabaseError, Store};
+use crate::store::{CallRow, Database, DatabaseError, Store};
 
 /// Maximum time for one lookup. `ELEVENLABS_TIMEOUT_SECS` is made for dials, which may ring.
 pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -296,7 +295,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
     }
 
     /// The call's conversation by its id, or else by the call's name.
-    async fn look_up(&mut self, call: &UnsettledCall) -> Lookup<Report> {
+    async fn look_up(&mut self, call: &CallRow) -> Lookup<Report> {
         let Some(elevenlabs) = &self.elevenlabs else {
             return Lookup::NotFound;
         };
@@ -346,7 +345,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
 
     async fn give_up(
         &mut self,
-        call: &UnsettledCall,
+        call: &CallRow,
         failure_reason: &FailureReason,
     ) -> Result<(), DatabaseError> {
         let now = self.runtime.now();

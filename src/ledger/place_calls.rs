@@ -14,8 +14,8 @@ use crate::model::{CallSid, CallStatus, Driver, ExactTime, FailureReason, UtcTim
 use crate::platform::config::Placing;
 use crate::platform::log::{Level, Line};
 use crate::platform::{RandomUnavailable, Runtime};
-use crate::store::calls::{CallState, NewCall};
-use crate::store::{Database, DatabaseError, Store};
+use crate::store::calls::NewCall;
+use crate::store::{CallRow, Database, DatabaseError, Store};
 
 /// How many dials of one request are open at once: a worker has six connections.
 pub const MAX_OPEN_DIALS: usize = 6;
@@ -57,7 +57,7 @@ pub struct Placed {
     /// Whose call it is.
     pub driver_id: i64,
     /// What is on record now.
-    pub state: CallState,
+    pub state: CallRow,
     /// Whether this request recorded it.
     pub created: bool,
     /// For people: what kept it from being placed, when this request saw that happen.
@@ -169,16 +169,16 @@ struct Placement<'a, D, R, T, C> {
 }
 
 /// A call that this request recorded, with its place in the request.
-type Own<'a> = (usize, &'a Driver, CallState);
+type Own<'a> = (usize, &'a Driver, CallRow);
 
 impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, R, T, C> {
     /// Dials what this request recorded, for as long as dials may start, and reports the rest.
-    async fn dial_all(&self, recorded: Vec<CallState>) -> Vec<(usize, Placed)> {
+    async fn dial_all(&self, recorded: Vec<CallRow>) -> Vec<(usize, Placed)> {
         let runtime = self.dialer.runtime;
         let mut placed = Vec::with_capacity(recorded.len());
         let mut waiting = VecDeque::new();
         for (index, (driver, state)) in self.order.drivers.iter().zip(recorded).enumerate() {
-            if state.mine {
+            if state.is_recorded_by(self.dialer.dial_token) {
                 runtime.log(&Line {
                     phone_last_four: Some(driver.phone_number.last_four().to_owned()),
                     ..line("call_recorded", driver.id.get(), &state)
@@ -258,7 +258,7 @@ impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, 
     fn not_dialled(
         &self,
         driver: &Driver,
-        state: CallState,
+        state: CallRow,
         cause: Option<&DatabaseError>,
     ) -> Placed {
         let driver_id = driver.id.get();
@@ -276,7 +276,7 @@ impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, 
         });
         Placed {
             driver_id,
-            state: CallState {
+            state: CallRow {
                 status: CallStatus::Failed,
                 failure_reason: Some(FailureReason::NotDialled),
                 ..state
@@ -305,7 +305,7 @@ impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, 
             .filter(|states| states.len() == calls.len())?;
         let drivers = self.order.drivers.iter();
         let placed = drivers.zip(on_record_now).map(|(driver, state)| {
-            if state.mine {
+            if state.is_recorded_by(self.dialer.dial_token) {
                 self.not_dialled(driver, state, Some(error))
             } else {
                 on_record(driver, state)
@@ -316,7 +316,7 @@ impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, 
 }
 
 /// A call that another request recorded.
-fn on_record(driver: &Driver, state: CallState) -> Placed {
+fn on_record(driver: &Driver, state: CallRow) -> Placed {
     Placed {
         driver_id: driver.id.get(),
         state,

@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::lookup::Lookup;
 use crate::model::{CallStatus, FailureReason, UtcTime};
-use crate::store::reconciling::UnsettledCall;
+use crate::store::CallRow;
 
 /// When ElevenLabs answers, but names no outcome, for so long, there will be none.
 const NO_OUTCOME_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -25,7 +25,7 @@ pub enum Verdict {
 
 /// What becomes of a call by this answer.
 #[must_use]
-pub fn verdict(call: &UnsettledCall, lookup: &Lookup<Report>, now: UtcTime) -> Verdict {
+pub fn verdict(call: &CallRow, lookup: &Lookup<Report>, now: UtcTime) -> Verdict {
     let after = |patience: Duration, otherwise: Verdict| {
         if has_waited(call, patience, now) {
             Verdict::GiveUp(FailureReason::NoOutcome)
@@ -57,7 +57,7 @@ pub fn verdict(call: &UnsettledCall, lookup: &Lookup<Report>, now: UtcTime) -> V
 /// The verdict when the report turned out to be about a conversation that is on record as another
 /// call's.
 #[must_use]
-pub fn verdict_without_conversation(call: &UnsettledCall, now: UtcTime) -> Verdict {
+pub fn verdict_without_conversation(call: &CallRow, now: UtcTime) -> Verdict {
     if has_waited(call, NO_OUTCOME_AFTER, now) {
         Verdict::GiveUp(FailureReason::NoOutcome)
     } else {
@@ -65,21 +65,21 @@ pub fn verdict_without_conversation(call: &UnsettledCall, now: UtcTime) -> Verdi
     }
 }
 
-fn has_waited(call: &UnsettledCall, patience: Duration, now: UtcTime) -> bool {
+fn has_waited(call: &CallRow, patience: Duration, now: UtcTime) -> bool {
     let recorded_at = call.call_start_time.time().unwrap_or(UtcTime::EPOCH);
     recorded_at < now.minus(patience)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Lookup, Report, UnsettledCall, UtcTime, Verdict, verdict};
+    use super::{CallRow, Lookup, Report, UtcTime, Verdict, verdict};
     use crate::elevenlabs::lookup::LookupFailure;
     use crate::model::{CallSid, CallStatus, FailureReason, StoredTime};
 
     const HOUR: i64 = 60 * 60 * 1_000;
 
-    fn call(status: CallStatus, conversation_id: Option<&str>) -> UnsettledCall {
-        UnsettledCall {
+    fn call(status: CallStatus, conversation_id: Option<&str>) -> CallRow {
+        CallRow {
             id: 1,
             call_sid: CallSid::from_text("EL_7".to_owned()),
             conversation_id: conversation_id.map(str::to_owned),
@@ -87,6 +87,13 @@ mod tests {
             status,
             failure_reason: None,
             call_start_time: StoredTime::from(UtcTime::EPOCH),
+            call_end_time: None,
+            asked_at: None,
+            summary: None,
+            telephony_call_sid: None,
+            transcript_revision: 0,
+            turns_removed: 0,
+            dial_token: None,
         }
     }
 

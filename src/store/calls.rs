@@ -1,7 +1,8 @@
 //! Calls on record.
 
-use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
-use crate::model::{Call, CallSid, CallStatus, DriverId, FailureReason, Link, StoredTime, UtcTime};
+use super::call_row::call_columns;
+use super::{CallRow, Database, DatabaseError, ResultSet, Statement, Store};
+use crate::model::{Call, CallSid, DriverId, FailureReason, UtcTime};
 use crate::platform::Runtime;
 
 /// The columns of [`Call`], from `calls c`. Numbers run 1…n without gap, so the greatest is the
@@ -20,56 +21,9 @@ pub struct NewCall {
     pub driver_id: DriverId,
 }
 
-/// What the record says of a call, as far as placing it goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallState {
-    /// Its name.
-    pub call_sid: CallSid,
-    /// The conversation, once known.
-    pub conversation_id: Option<String>,
-    /// Where it stands.
-    pub status: CallStatus,
-    /// Why it failed.
-    pub failure_reason: Option<FailureReason>,
-    /// Whether the row carries the `dial_token` asked with: only then may the asker dial.
-    pub mine: bool,
-    /// True if the conversation id came from an unauthenticated turn and ElevenLabs has not
-    /// confirmed it.
-    pub claimed: bool,
-    /// When the call was recorded, or ElevenLabs was last asked about it.
-    pub asked_at: StoredTime,
-}
-
-/// The columns of [`CallState`], and whether a row carries the dial token `?2`.
-pub(super) const STATE_COLUMNS: &str = "call_sid, conversation_id, status, failure_reason, \
-    conversation_claimed AS claimed, COALESCE(asked_at, call_start_time) AS asked, \
-    COALESCE(dial_token = ?2, 0) AS mine";
-
 /// Whether a failure is one of [`FailureReason::SUPPOSED`].
 pub(super) const IS_SUPPOSED: &str =
     "failure_reason IN ('outcome_unknown', 'never_started', 'no_outcome')";
-
-impl CallState {
-    /// The call's conversation, and whether it is confirmed.
-    #[must_use]
-    pub fn link(&self) -> Link<'_> {
-        Link::new(self.conversation_id.as_deref(), self.claimed)
-    }
-}
-
-impl FromRow for CallState {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            call_sid: row.call_sid()?,
-            conversation_id: row.optional_text("conversation_id")?,
-            status: row.word("status", CallStatus::parse)?,
-            failure_reason: row.failure_reason()?,
-            mine: row.integer("mine")? == 1,
-            claimed: row.integer("claimed")? == 1,
-            asked_at: row.time("asked")?,
-        })
-    }
-}
 
 impl<D: Database, R: Runtime> Store<D, R> {
     /// Records the calls that are not on record yet, as `in_progress` without a conversation,
@@ -85,7 +39,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         calls: &[NewCall],
         dial_token: &str,
         now: UtcTime,
-    ) -> Result<Vec<CallState>, DatabaseError> {
+    ) -> Result<Vec<CallRow>, DatabaseError> {
         let operation = "create_call_with_call_sid";
         let failed = |message: String| DatabaseError::new(message).during(operation);
         let list: Vec<_> = calls
@@ -103,15 +57,15 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(list.clone())
         .bind(now)
         .bind(dial_token);
-        let select = Statement::new(format!(
-            "SELECT {STATE_COLUMNS} \
-             FROM json_each(?1) j JOIN calls ON call_sid = json_extract(j.value, '$[0]') \
+        let select = Statement::new(concat!(
+            "SELECT ",
+            call_columns!("c"),
+            " FROM json_each(?1) j JOIN calls c ON c.call_sid = json_extract(j.value, '$[0]') \
              ORDER BY j.key"
         ))
-        .bind(list)
-        .bind(dial_token);
+        .bind(list);
         let results = self.run(operation, &[insert, select]).await?;
-        let recorded: Vec<CallState> = match results.get(1) {
+        let recorded: Vec<CallRow> = match results.get(1) {
             Some(rows) => rows.rows()?,
             None => Vec::new(),
         };
@@ -141,7 +95,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         call_sids: &[&CallSid],
         dial_token: &str,
         now: UtcTime,
-    ) -> Result<Vec<CallState>, DatabaseError> {
+    ) -> Result<Vec<CallRow>, DatabaseError> {
         let operation = "fail_undialled";
         let list = serde_json::to_string(call_sids).map_err(|error| {
             DatabaseError::new(format!("calls as JSON: {error}")).during(operation)
@@ -155,12 +109,12 @@ impl<D: Database, R: Runtime> Store<D, R> {
         .bind(list.clone())
         .bind(dial_token)
         .bind(now);
-        let select = Statement::new(format!(
-            "SELECT {STATE_COLUMNS} FROM json_each(?1) j JOIN calls ON call_sid = j.value \
-             ORDER BY j.key"
+        let select = Statement::new(concat!(
+            "SELECT ",
+            call_columns!("c"),
+            " FROM json_each(?1) j JOIN calls c ON c.call_sid = j.value ORDER BY j.key"
         ))
-        .bind(list)
-        .bind(dial_token);
+        .bind(list);
         let results = self.run(operation, &[update, select]).await?;
         results
             .get(1)
@@ -182,7 +136,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         failure_reason: &FailureReason,
         ended_at: Option<UtcTime>,
         now: UtcTime,
-    ) -> Result<CallState, DatabaseError> {
+    ) -> Result<CallRow, DatabaseError> {
         let update = Statement::new(format!(
             "UPDATE calls SET status = 'failed', failure_reason = ?3, call_end_time = ?4, updated_at = ?5 \
              WHERE call_sid = ?1 AND dial_token = ?2 AND conversation_id IS NULL \
@@ -217,8 +171,10 @@ impl<D: Database, R: Runtime> Store<D, R> {
 
 /// What is on record of a call that carries this dial token.
 fn own_state(call_sid: &CallSid, dial_token: &str) -> Statement {
-    Statement::new(format!(
-        "SELECT {STATE_COLUMNS} FROM calls WHERE call_sid = ?1 AND dial_token = ?2"
+    Statement::new(concat!(
+        "SELECT ",
+        call_columns!("c"),
+        " FROM calls c WHERE c.call_sid = ?1 AND c.dial_token = ?2"
     ))
     .bind(call_sid.as_str())
     .bind(dial_token)

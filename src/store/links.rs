@@ -2,22 +2,23 @@
 //! `conversation_claimed`. `model::decide` says what is to be written, and by whom. Every statement
 //! here is a compare-and-swap: it writes only while the row still is what that decision was for.
 
-use super::calls::{CallState, IS_SUPPOSED, STATE_COLUMNS, only_state};
+use super::call_row::call_columns;
+use super::calls::{IS_SUPPOSED, only_state};
 use super::events::events_wait;
-use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
+use super::{CallRow, Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
 use crate::model::{CallSid, UtcTime};
 use crate::platform::Runtime;
 
-/// A [`CallState`], and whether events of the conversation wait.
+/// A [`CallRow`], and whether events of the conversation wait.
 struct Dialled {
-    state: CallState,
+    call: CallRow,
     events_wait: bool,
 }
 
 impl FromRow for Dialled {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
-            state: CallState::from_row(row)?,
+            call: CallRow::from_row(row)?,
             events_wait: row.integer("events_wait")? == 1,
         })
     }
@@ -71,7 +72,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         conversation_id: &str,
         telephony_call_sid: Option<&str>,
         now: UtcTime,
-    ) -> Result<(CallState, bool), DatabaseError> {
+    ) -> Result<(CallRow, bool), DatabaseError> {
         // A statement of its own: to set a column costs a write in each of its indexes, even if the
         // value stays the same.
         let take_back = Statement::new(format!(
@@ -90,7 +91,8 @@ impl<D: Database, R: Runtime> Store<D, R> {
                conversation_claimed = conversation_claimed AND conversation_id IS NOT NULL AND conversation_id <> ?3, \
                telephony_call_sid = COALESCE(telephony_call_sid, ?4), updated_at = ?5 \
              WHERE call_sid = ?1 AND dial_token = ?2 \
-             RETURNING {STATE_COLUMNS}, {events_wait} AS events_wait",
+             RETURNING {}, {events_wait} AS events_wait",
+            call_columns!("calls"),
         ))
         .bind(call_sid.as_str())
         .bind(dial_token)
@@ -103,7 +105,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
             .get(1)
             .map_or_else(|| Ok(Vec::new()), ResultSet::rows)?;
         let dialled = only_state(operation, dialled)?;
-        Ok((dialled.state, dialled.events_wait))
+        Ok((dialled.call, dialled.events_wait))
     }
 
     /// Replaces a claimed conversation by the one that ElevenLabs named for the call, and moves the

@@ -6,6 +6,7 @@
 
 mod arranging;
 pub mod bucket;
+mod call_row;
 pub mod calls;
 pub mod d1;
 mod database;
@@ -25,6 +26,7 @@ pub mod turns;
 
 use core::cell::Cell;
 
+pub use call_row::CallRow;
 pub use database::{Database, DatabaseError, Param, ResultSet, Statement};
 pub use row::{FromRow, Row};
 

@@ -1,60 +1,21 @@
 //! Calls that no event has settled.
 
-use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
-use crate::model::{CallSid, CallStatus, FailureReason, Link, StoredTime, UtcTime};
+use super::call_row::call_columns;
+use super::{CallRow, Database, DatabaseError, Statement, Store};
+use crate::model::{FailureReason, UtcTime};
 use crate::platform::Runtime;
-
-/// A call that is in progress, or whose dial got no clear answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnsettledCall {
-    /// The row's number.
-    pub id: i64,
-    /// The call's name.
-    pub call_sid: CallSid,
-    /// Its conversation.
-    pub conversation_id: Option<String>,
-    /// True if the conversation id came from an unauthenticated turn and ElevenLabs has not
-    /// confirmed it.
-    pub claimed: bool,
-    /// Where it stands.
-    pub status: CallStatus,
-    /// Why it failed, as far as supposed.
-    pub failure_reason: Option<FailureReason>,
-    /// When it was recorded.
-    pub call_start_time: StoredTime,
-}
-
-impl UnsettledCall {
-    /// The call's conversation, and whether it is confirmed.
-    #[must_use]
-    pub fn link(&self) -> Link<'_> {
-        Link::new(self.conversation_id.as_deref(), self.claimed)
-    }
-}
 
 /// Marks the call that waits longest to be asked about as asked (`?2`), and reads it. The condition
 /// is that of the partial index `idx_calls_unsettled`, word for word.
-pub const TAKE_UNSETTLED_CALL: &str = "UPDATE calls SET asked_at = ?2 WHERE id = \
+pub const TAKE_UNSETTLED_CALL: &str = concat!(
+    "UPDATE calls SET asked_at = ?2 WHERE id = \
        (SELECT id FROM calls \
         WHERE (status = 'in_progress' OR failure_reason = 'outcome_unknown') \
           AND COALESCE(asked_at, call_start_time) < ?1 \
         ORDER BY COALESCE(asked_at, call_start_time) LIMIT 1) \
-     RETURNING id, call_sid, conversation_id, status, failure_reason, call_start_time, \
-       conversation_claimed AS claimed";
-
-impl FromRow for UnsettledCall {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            id: row.integer("id")?,
-            call_sid: row.call_sid()?,
-            conversation_id: row.optional_text("conversation_id")?,
-            claimed: row.integer("claimed")? == 1,
-            status: row.word("status", CallStatus::parse)?,
-            failure_reason: row.failure_reason()?,
-            call_start_time: row.time("call_start_time")?,
-        })
-    }
-}
+     RETURNING ",
+    call_columns!("calls")
+);
 
 impl<D: Database, R: Runtime> Store<D, R> {
     /// Takes the unsettled call that waits longest since it was recorded, or last asked about, if
@@ -70,7 +31,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         &self,
         before: UtcTime,
         now: UtcTime,
-    ) -> Result<Option<UnsettledCall>, DatabaseError> {
+    ) -> Result<Option<CallRow>, DatabaseError> {
         let update = Statement::new(TAKE_UNSETTLED_CALL).bind(before).bind(now);
         let taken = self.run_one("take_unsettled_call", update).await?;
         Ok(taken.rows()?.pop())
@@ -83,7 +44,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     /// [`DatabaseError`] after the retries.
     pub async fn fail_unsettled(
         &self,
-        call: &UnsettledCall,
+        call: &CallRow,
         failure_reason: &FailureReason,
         now: UtcTime,
     ) -> Result<bool, DatabaseError> {

@@ -1,12 +1,13 @@
 //! Settling a call: what is on record of it, and the one transaction that changes it.
 
 use super::arranging::{Ids, arrange};
+use super::call_row::call_columns;
 use super::gate::Guarded;
 use super::links::confirm_by_settlement;
 use super::turns::passed_by_retention;
-use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
+use super::{CallRow, Database, DatabaseError, ResultSet, Statement, Store};
 use crate::model::{
-    Arrangement, CallSid, CallStatus, FailureReason, Link, Origin, StoredTime, StoredTurn, UtcTime,
+    Arrangement, CallStatus, FailureReason, Origin, StoredTime, StoredTurn, UtcTime,
 };
 use crate::platform::Runtime;
 
@@ -17,36 +18,6 @@ pub struct CallWithTurns {
     pub call: CallRow,
     /// Its turns in order.
     pub turns: Vec<StoredTurn>,
-}
-
-/// What is on record of a call that may be settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallRow {
-    /// The row's number.
-    pub id: i64,
-    /// The call's name.
-    pub call_sid: CallSid,
-    /// Its conversation.
-    pub conversation_id: Option<String>,
-    /// True if the conversation id came from an unauthenticated turn and ElevenLabs has not
-    /// confirmed it.
-    pub claimed: bool,
-    /// Where it stands.
-    pub status: CallStatus,
-    /// Why it failed.
-    pub failure_reason: Option<FailureReason>,
-    /// When it was recorded.
-    pub call_start_time: StoredTime,
-    /// When it was over.
-    pub call_end_time: Option<StoredTime>,
-    /// ElevenLabs' summary.
-    pub summary: Option<String>,
-    /// The telephone provider's name for it.
-    pub telephony_call_sid: Option<String>,
-    /// How often ElevenLabs' transcript was written.
-    pub transcript_revision: i64,
-    /// How many turns were removed; with those that are there, all that it ever had.
-    pub turns_removed: i64,
 }
 
 /// What a call becomes. Fields of [`CallRow`] that are not here stay.
@@ -69,12 +40,6 @@ pub struct Settled {
 }
 
 impl CallRow {
-    /// The call's conversation, and whether it is confirmed.
-    #[must_use]
-    pub fn link(&self) -> Link<'_> {
-        Link::new(self.conversation_id.as_deref(), self.claimed)
-    }
-
     /// The call as it is, with this conversation and its turns untouched: what a change starts from.
     #[must_use]
     pub fn unchanged(&self, conversation_id: &str) -> Settled {
@@ -91,34 +56,16 @@ impl CallRow {
 }
 
 /// The call of a conversation, or else of a name, with its turns.
-pub const SELECT_CALL: &str = "SELECT c.id, c.call_sid, c.conversation_id, c.status, c.failure_reason, \
-       c.call_start_time, c.call_end_time, c.summary, c.telephony_call_sid, c.transcript_revision, \
-       c.turns_removed, c.conversation_claimed AS claimed \
-     FROM calls c WHERE c.conversation_id = ?1 OR c.call_sid = ?2 \
-     ORDER BY c.conversation_id IS ?1 DESC LIMIT 1";
+pub const SELECT_CALL: &str = concat!(
+    "SELECT ",
+    call_columns!("c"),
+    " FROM calls c WHERE c.conversation_id = ?1 OR c.call_sid = ?2 \
+     ORDER BY c.conversation_id IS ?1 DESC LIMIT 1"
+);
 /// The turns of a conversation in order.
 pub const SELECT_TURNS: &str = "SELECT id, sequence_number, speaker_type AS speaker, message_text AS message, \
        original_text, timestamp, origin \
      FROM call_transcriptions WHERE conversation_id = ?1 ORDER BY sequence_number";
-
-impl FromRow for CallRow {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self {
-            id: row.integer("id")?,
-            call_sid: row.call_sid()?,
-            conversation_id: row.optional_text("conversation_id")?,
-            claimed: row.integer("claimed")? == 1,
-            status: row.word("status", CallStatus::parse)?,
-            failure_reason: row.failure_reason()?,
-            call_start_time: row.time("call_start_time")?,
-            call_end_time: row.optional_time("call_end_time")?,
-            summary: row.optional_text("summary")?,
-            telephony_call_sid: row.optional_text("telephony_call_sid")?,
-            transcript_revision: row.integer("transcript_revision")?,
-            turns_removed: row.integer("turns_removed")?,
-        })
-    }
-}
 
 pub(super) fn select_call_with_turns(
     conversation_id: Option<&str>,
