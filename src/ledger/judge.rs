@@ -163,3 +163,7 @@ pub fn is_settled_so(before: &CallWithTurns, settled: &Settled) -> bool {
         && call.summary == settled.summary
         && call.telephony_call_sid == settled.telephony_call_sid
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

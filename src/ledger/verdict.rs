@@ -72,7 +72,7 @@ fn has_waited(call: &CallRow, patience: Duration, now: UtcTime) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{CallRow, Lookup, Report, UtcTime, Verdict, verdict};
+    use super::{CallRow, Lookup, Report, UtcTime, Verdict, verdict, verdict_without_conversation};
     use crate::elevenlabs::lookup::LookupFailure;
     use crate::model::{CallSid, CallStatus, FailureReason, StoredTime};
 
@@ -168,6 +168,16 @@ mod tests {
                     "{call:?} {lookup:?} {hours}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_call_whose_conversation_is_another_calls_is_given_up_after_a_day() {
+        let call = call(CallStatus::InProgress, None);
+        let none = Verdict::GiveUp(FailureReason::NoOutcome);
+        for (millis, expected) in [(0, Verdict::Wait), (1, none)] {
+            let now = UtcTime::EPOCH.plus_millis(24 * HOUR + millis);
+            assert_eq!(verdict_without_conversation(&call, now), expected);
         }
     }
 }
