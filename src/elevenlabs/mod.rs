@@ -19,15 +19,6 @@ use core::cell::Cell;
 use core::fmt;
 use core::time::Duration;
 
-/// Which of ElevenLabs' two telephony routes places the calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Telephony {
-    /// A number imported from Twilio.
-    Twilio,
-    /// A number behind a SIP trunk. This route answers only when the callee picks up.
-    SipTrunk,
-}
-
 /// Access to one ElevenLabs workspace.
 #[derive(Clone)]
 pub struct Client<T> {

@@ -5,9 +5,9 @@ use core::fmt::Write;
 use serde::Serialize;
 
 use super::lenient::{self, Object};
-use super::{ApiAnswer, Client, Telephony, Transport, TransportError};
+use super::{ApiAnswer, Client, Transport, TransportError};
 use crate::json::Json;
-use crate::model::{CallSid, Driver, DriverId, Violation, reason};
+use crate::model::{CallSid, Driver, DriverId, Telephony, Violation, reason};
 
 /// One call for ElevenLabs to place.
 #[derive(Debug, Clone, Copy)]
@@ -220,8 +220,8 @@ fn fault_text(fault: Object<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{DialOutcome, OutboundCall, outcome, request_body};
-    use crate::elevenlabs::{ApiAnswer, Telephony, TransportError};
-    use crate::model::{CallSid, Driver, DriverId, PhoneNumber, UtcTime, Violation};
+    use crate::elevenlabs::{ApiAnswer, TransportError};
+    use crate::model::{CallSid, Driver, DriverId, PhoneNumber, Telephony, UtcTime, Violation};
 
     fn answer(status: u16, body: &str) -> DialOutcome {
         outcome(Ok(ApiAnswer {

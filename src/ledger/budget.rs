@@ -2,8 +2,49 @@
 
 use core::time::Duration;
 
+use crate::elevenlabs::lookup::MAX_REQUESTS;
 use crate::model::UtcTime;
 use crate::platform::plan::Cost;
+
+/// A kind of work, and the line in which its pieces wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// The waiting events of one conversation are tried.
+    Event,
+    /// ElevenLabs is asked about one unsettled call.
+    Call,
+    /// One page of texts is cleared.
+    Texts,
+}
+
+impl Piece {
+    /// All kinds, in the order of their turns.
+    pub const ALL: [Self; 3] = [Self::Event, Self::Call, Self::Texts];
+
+    /// The most that one piece spends if neither the database nor the bucket need be asked twice, no
+    /// object is gone, and the transcript is not longer than 500 kB. `tests/host/reconciling_costs.rs` measures it.
+    #[must_use]
+    pub const fn worst(self) -> Cost {
+        match self {
+            // Take; read and link by the report of a running conversation (2 + 2); read the
+            // payloads; read and settle (2 + 8).
+            Self::Event => Cost {
+                statements: 16,
+                requests: 1,
+            },
+            // Take; read and settle (2 + 7).
+            Self::Call => Cost {
+                statements: 10,
+                requests: MAX_REQUESTS,
+            },
+            // Ask what is due in three tables; read which objects go; clear it.
+            Self::Texts => Cost {
+                statements: 10,
+                requests: 0,
+            },
+        }
+    }
+}
 
 /// What is left of a run's limits.
 #[derive(Debug)]

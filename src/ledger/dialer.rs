@@ -1,7 +1,7 @@
 //! One dial of a placement: asking ElevenLabs once, and writing down what it said.
 
 use super::link::{Accepted, link_by_dial};
-use super::place_calls::Placed;
+use super::placed::{Placed, line};
 use super::settle::{WAITING_PER_REQUEST, apply_waiting};
 use crate::elevenlabs::{Client, DialOutcome, OutboundCall, Transport};
 use crate::model::{CallSid, CallStatus, Driver, FailureReason, reason};
@@ -150,15 +150,5 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
             }
         }
         self.runtime.log(&line);
-    }
-}
-
-/// A log line about one call of a placement.
-pub(super) fn line(event: &'static str, driver_id: i64, state: &CallRow) -> Line {
-    Line {
-        call_sid: Some(state.call_sid.to_string()),
-        conversation_id: state.conversation_id.clone(),
-        driver_id: Some(driver_id),
-        ..Line::new(event)
     }
 }

@@ -10,6 +10,7 @@ mod link;
 pub mod pending;
 mod pieces;
 pub mod place_calls;
+mod placed;
 pub mod reconcile;
 pub mod record_turn;
 pub mod same_turn;

@@ -5,7 +5,7 @@ use core::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::place_calls::Placed;
+use super::placed::Placed;
 use crate::model::{CallStatus, FailureReason, UtcTime};
 
 /// How often the reconciler runs: `crons` in `wrangler.toml`.

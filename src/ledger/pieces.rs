@@ -3,8 +3,8 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use super::budget::Piece;
 use super::judge::{Evidence, evidence};
-use super::reconcile::Piece;
 use super::settle::{Applied, log_event_waits, settle_once};
 use super::verdict::{Verdict, verdict, verdict_without_conversation};
 use crate::elevenlabs::conversation::Report;

@@ -8,7 +8,9 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, join, select};
 use futures_util::stream::FuturesUnordered;
 
-use super::dialer::{Dialer, line};
+use super::dialer::Dialer;
+pub use super::placed::Placed;
+use super::placed::line;
 use crate::elevenlabs::{Client, Transport};
 use crate::model::{CallSid, CallStatus, Driver, ExactTime, FailureReason, UtcTime, reason};
 use crate::platform::config::Placing;
@@ -49,19 +51,6 @@ pub struct Order<'a> {
     pub arrived_at: UtcTime,
     /// How long after it was recorded the reconciler asks about a call; `None` where it does not.
     pub reconcile_after: Option<Duration>,
-}
-
-/// What became of one driver's call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed {
-    /// Whose call it is.
-    pub driver_id: i64,
-    /// What is on record now.
-    pub state: CallRow,
-    /// Whether this request recorded it.
-    pub created: bool,
-    /// For people: what kept it from being placed, when this request saw that happen.
-    pub failure: Option<String>,
 }
 
 /// Why nothing was dialled.

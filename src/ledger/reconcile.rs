@@ -1,9 +1,9 @@
 //! Settling what no event has settled, and clearing what is too old. Runs every few minutes.
 
 use super::budget::Budget;
+pub use super::budget::Piece;
 use super::pieces::{LOOKUP_TIMEOUT, Stop, Work};
 use crate::elevenlabs::Transport;
-use crate::elevenlabs::lookup::MAX_REQUESTS;
 use crate::platform::config::{self, Settings};
 use crate::platform::log::{Level, Line};
 use crate::platform::plan::Cost;
@@ -12,46 +12,6 @@ use crate::store::{Database, Store};
 
 /// How long a run works, in milliseconds. Cloudflare ends it after 15 minutes.
 const RUN_LASTS: i64 = 14 * 60 * 1_000;
-
-/// A kind of work, and the line in which its pieces wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Piece {
-    /// The waiting events of one conversation are tried.
-    Event,
-    /// ElevenLabs is asked about one unsettled call.
-    Call,
-    /// One page of texts is cleared.
-    Texts,
-}
-
-impl Piece {
-    /// All kinds, in the order of their turns.
-    pub const ALL: [Self; 3] = [Self::Event, Self::Call, Self::Texts];
-
-    /// The most that one piece spends if neither the database nor the bucket need be asked twice, no
-    /// object is gone, and the transcript is not longer than 500 kB. `tests/host/reconciling_costs.rs` measures it.
-    #[must_use]
-    pub const fn worst(self) -> Cost {
-        match self {
-            // Take; read and link by the report of a running conversation (2 + 2); read the
-            // payloads; read and settle (2 + 8).
-            Self::Event => Cost {
-                statements: 16,
-                requests: 1,
-            },
-            // Take; read and settle (2 + 7).
-            Self::Call => Cost {
-                statements: 10,
-                requests: MAX_REQUESTS,
-            },
-            // Ask what is due in three tables; read which objects go; clear it.
-            Self::Texts => Cost {
-                statements: 10,
-                requests: 0,
-            },
-        }
-    }
-}
 
 /// One run. Its work stands in three lines, and each line has its own share of what the plan
 /// allows: the worst case of one piece is reserved for each line before any work begins. After

@@ -11,6 +11,7 @@ mod failure_reason;
 mod link;
 mod phone;
 pub mod schemas;
+mod telephony;
 mod time;
 mod turn;
 
@@ -22,5 +23,6 @@ pub use event_outcome::EventOutcome;
 pub use failure_reason::{FailureReason, reason};
 pub use link::{By, Link, Step, decide};
 pub use phone::{PhoneNumber, PhoneNumberError};
+pub use telephony::Telephony;
 pub use time::{ExactTime, StoredTime, TimeError, UtcTime};
 pub use turn::{NewTurn, Speaker, TURNS_PER_CALL, Turn, nth_turn, transcription_id};

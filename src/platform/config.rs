@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::plan::Plan;
 pub use super::settings::{NotConfigured, RateLimit, Setting, Settings};
 use super::settings::{optional, required, whole_number};
-use crate::elevenlabs::Telephony;
+use crate::model::Telephony;
 
 /// The name of the D1 binding.
 pub const DATABASE: &str = "DB";
@@ -286,7 +286,7 @@ fn timeout(settings: &impl Settings) -> Result<Duration, NotConfigured> {
 #[cfg(test)]
 mod tests {
     use super::{Setting, Settings, agents, placing};
-    use crate::elevenlabs::Telephony;
+    use crate::model::Telephony;
 
     struct Given(Vec<(&'static str, &'static str)>);
 

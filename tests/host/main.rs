@@ -24,6 +24,7 @@ mod http_bodies;
 mod http_surface;
 mod late_turn_costs;
 mod late_turns;
+mod layers;
 mod links;
 mod listing;
 mod listing_csv;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use call_ledger::elevenlabs::conversation::{Progress, Report};
 use call_ledger::elevenlabs::event::{Content, Event, EventError};
 use call_ledger::elevenlabs::lookup::Lookup;
-use call_ledger::elevenlabs::{Client, DialOutcome, OutboundCall, Telephony};
+use call_ledger::elevenlabs::{Client, DialOutcome, OutboundCall};
 use call_ledger::json::into_text;
-use call_ledger::model::{CallSid, Driver, DriverId, PhoneNumber, Speaker};
+use call_ledger::model::{CallSid, Driver, DriverId, PhoneNumber, Speaker, Telephony};
 use serde_json::Value;
 
 use super::service::{Parrot, wait};
