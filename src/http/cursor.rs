@@ -6,11 +6,13 @@ use crate::store::reading::Position;
 /// The longest start time a cursor can hold; every stored one is shorter.
 const LONGEST: usize = 1_000;
 
+/// The cursor of a position.
 pub fn encode(position: &Position) -> String {
     let text = format!("{} {}", position.id, position.call_start_time);
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The position of a cursor; `None` if `encode` did not make it.
 pub fn decode(cursor: &str) -> Option<Position> {
     let digits = cursor.as_bytes();
     if digits.len() > LONGEST || !digits.iter().all(u8::is_ascii_hexdigit) {
