@@ -1,4 +1,4 @@
-//! Puts `openapi.json` into the worker without the space by which people read it.
+//! Writes `openapi.json` without whitespace, for the worker.
 
 use std::error::Error;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The same JSON without space between its tokens.
+/// The same JSON without whitespace between its tokens.
 fn compact(json: &str) -> String {
     let mut in_text = false;
     let mut escaped = false;

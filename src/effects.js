@@ -1,26 +1,26 @@
-// What the Rust in WebAssembly asks for, one function for each kind of effect: `effects[kind](payload, { request, env })`. Each
-// returns a promise of a text (or of bytes, for a body). A promise that fails tells the Rust the error's message.
+// Executes the effects that the Rust code in WebAssembly asks for: `effects[kind](payload, { request, env })`. Each function
+// returns a promise of a text or of bytes. If the promise fails, the Rust code gets the error's message.
 
-/** The text of whatever was thrown, its cause included: D1 puts the database's own words into either. */
+/** The message of a thrown value, with the message of its cause: D1 puts the database's error into either. */
 export function message(error) {
   const own = error?.message ?? String(error);
   const cause = error?.cause?.message;
   return cause && !own.includes(cause) ? `${own}: ${cause}` : own;
 }
 
-/** How long an operation of the bucket may take. ElevenLabs waits meanwhile, and the database can keep an event as well. */
-const BUCKET_PATIENCE_MS = 5_000;
+/** Timeout of a bucket operation. ElevenLabs waits for it, and the database can store the event instead. */
+const BUCKET_TIMEOUT_MS = 5_000;
 
-/** What the promise gives, unless it takes too long. */
-async function patiently(promise) {
+/** The result of the promise, or an error after the timeout. */
+async function withTimeout(promise) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("no answer within 5 seconds")), BUCKET_PATIENCE_MS);
+    timer = setTimeout(() => reject(new Error("no answer within 5 seconds")), BUCKET_TIMEOUT_MS);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** A text of more characters goes into WebAssembly as bytes: wasm-bindgen copies a text one character after the other. */
+/** A longer text, in characters, goes into WebAssembly as bytes: wasm-bindgen copies a text character by character. */
 const LONG = 1000;
 const encoder = new TextEncoder();
 
@@ -28,7 +28,7 @@ export const effects = {
   /** The request's whole body as bytes. */
   body: async (_, { request }) => new Uint8Array(await request.arrayBuffer()),
 
-  /** The next chunk of the request's body as bytes; an empty text at its end. */
+  /** The next chunk of the request's body as bytes; an empty text at the end of the body. */
   async chunk(_, io) {
     io.reader ??= io.request.body?.getReader();
     const { value } = (await io.reader?.read()) ?? {};
@@ -36,8 +36,8 @@ export const effects = {
   },
 
   /**
-   * Statements for D1, `[[sql, [parameter, …]], …]`, in one round trip and one transaction. The result has two lines for each
-   * statement: the rows read and written, and the rows as JSON.
+   * Runs statements, `[[sql, [parameter, …]], …]`, on D1 in one round trip and one transaction. The result has two lines for
+   * each statement: the number of rows read and written, and the rows as JSON.
    */
   async query(statements, { env }) {
     if (typeof env.DB?.prepare !== "function") throw new Error("the D1 binding is missing from the configuration");
@@ -53,14 +53,14 @@ export const effects = {
     return text.length > LONG ? encoder.encode(text) : text;
   },
 
-  /** One request to ElevenLabs. The result is the status, a line end and the body; or "timeout". */
+  /** Sends one request to ElevenLabs. The result is the status, a line end and the body; or "timeout". */
   async exchange({ method, url, api_key, body, timeout_ms }) {
     const headers = { "xi-api-key": api_key, accept: "application/json" };
     if (body !== null) headers["content-type"] = "application/json";
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), timeout_ms);
     try {
-      // A redirect would send the same call twice.
+      // Following a redirect would send the same request twice, which is a second phone call.
       const answer = await fetch(url, { method, headers, body, redirect: "manual", signal: abort.signal });
       return `${answer.status}\n${await answer.text()}`;
     } catch (error) {
@@ -71,29 +71,29 @@ export const effects = {
     }
   },
 
-  /** Writes a text into the bucket, in place of what is there under its key. */
+  /** Writes a text into the bucket. It replaces an object with the same key. */
   async put([key, text], { env }) {
-    await patiently(env.EVENTS.put(key, text));
+    await withTimeout(env.EVENTS.put(key, text));
     return "";
   },
 
-  /** Reads a text from the bucket: "=" and the text, or nothing where there is no object. */
+  /** Reads a text from the bucket: "=" and the text, or an empty text if there is no object. */
   async get(key, { env }) {
     const read = async () => (await env.EVENTS.get(key))?.text();
-    const text = await patiently(read());
+    const text = await withTimeout(read());
     return text === undefined ? "" : `=${text}`;
   },
 
-  /** Deletes objects of the bucket. Keys without an object are no error. */
+  /** Deletes objects of the bucket. A key without an object is not an error. */
   async delete(keys, { env }) {
-    await patiently(env.EVENTS.delete(keys));
+    await withTimeout(env.EVENTS.delete(keys));
     return "";
   },
 
-  /** Waits so many milliseconds. */
+  /** Waits this many milliseconds. */
   sleep: (millis) => new Promise((resolve) => setTimeout(resolve, millis, "")),
 
-  /** Asks a rate limit binding whether it admits one more of a key: "yes" or "no". */
+  /** Asks a rate limit binding whether the key is below its limit: "yes" or "no". */
   async limit([name, key], { env }) {
     const { success } = await env[name].limit({ key });
     return success === false ? "no" : "yes";

@@ -1,5 +1,6 @@
-// Where the Workers runtime calls in. The Rust in WebAssembly decides, and never calls JavaScript to act: it returns what is
-// to be done as one text, `effects.js` does it, and the result goes back as one text (src/platform/effects.rs says why).
+// The entry of the worker: the Workers runtime calls the functions at the end of this file. The Rust code in WebAssembly
+// decides, and never calls JavaScript. It returns a list of effects as one text, `effects.js` executes them, and each result
+// goes back as one text. src/platform/effects.rs says why.
 import * as wasm from "wasm-bindgen:index.js";
 
 import { effects, message } from "./effects.js";
@@ -7,7 +8,7 @@ import { effects, message } from "./effects.js";
 Error.stackTraceLimit = 100;
 const state = wasm.__worker_init_state();
 
-/** After a trap the instance's memory is not to be trusted: the next event gets a new instance. */
+/** Replaces the instance after a trap, before the next event: the memory of a trapped instance may be inconsistent. */
 function renew() {
   if (!state.criticalError) return;
   console.error('{"level":"error","event":"wasm_renewed"}');
@@ -16,7 +17,7 @@ function renew() {
   state.instanceId++;
 }
 
-/** Logs a trap, and has the instance renewed. Every way from JavaScript into WebAssembly leads through here. */
+/** Calls into WebAssembly. Every call must go through here: it logs a trap and has the instance replaced. */
 function enter(call) {
   try {
     return call();
@@ -30,22 +31,22 @@ function enter(call) {
 }
 
 /**
- * Runs one task from its beginning to its result.
- * @param begin calls into WebAssembly and returns the task's first step
- * @param io what the effects work on: the request, the environment
- * @returns {Promise<string>} the result's text
+ * Runs one task to its result.
+ * @param begin calls into WebAssembly and returns the first step of the task
+ * @param io what the effects need: the request, the environment
+ * @returns {Promise<string>} the result
  */
 function run(begin, io) {
   return new Promise((resolve, reject) => {
     renew();
     configure(io.env);
-    // Task numbers are those of one instance: after a renewal the same number is another request's task.
+    // A task's number is valid in one instance. In the next instance the same number is the task of another request.
     const instance = state.instanceId;
     const resume = (call) => {
       if (state.instanceId !== instance) throw new Error("the WebAssembly instance was renewed after a trap");
       take(enter(call));
     };
-    /** A step is either "=" and the result, or [task, [[id, kind, payload], …]]. */
+    /** Executes a step: either "=" and the result, or [task, [[id, kind, payload], …]]. */
     const take = (step) => {
       if (step[0] === "=") return resolve(step.slice(1));
       const [task, asked] = JSON.parse(step);
@@ -67,7 +68,7 @@ function run(begin, io) {
   });
 }
 
-/** Without this compatibility flag a request has a signal as well, but the runtime never aborts it. */
+/** True if the runtime aborts a request's signal when the sender hangs up. Without this flag the signal exists, but never aborts. */
 const TELLS_HANG_UP = globalThis.Cloudflare?.compatibilityFlags?.enable_request_signal === true;
 
 const hungUp = (io) => io.request?.signal.aborted === true;
@@ -75,7 +76,7 @@ const hungUp = (io) => io.request?.signal.aborted === true;
 /** The headers that the routes read. */
 const HEADERS = ["accept", "authorization", "cf-connecting-ip", "cf-ray", "content-length", "elevenlabs-signature", "transfer-encoding"];
 
-/** Method, address and headers of a request, a line each. */
+/** The method, URL and headers of a request, one line each. src/http/edge.rs reads it. */
 function head(request) {
   let text = `${request.method}\n${request.url}`;
   for (const name of HEADERS) {
@@ -85,7 +86,7 @@ function head(request) {
   return text;
 }
 
-/** The response from its text: the status, the headers, an empty line, the body. */
+/** The response of a text: the status, the headers, an empty line, the body. src/http/edge.rs writes it. */
 function response(text) {
   const end = text.indexOf("\n\n");
   const [status, ...lines] = text.slice(0, end).split("\n");
@@ -97,13 +98,13 @@ function response(text) {
   return new Response(text.slice(end + 2), { status: Number(status), headers });
 }
 
-/** What kind of binding this is. */
+/** The kind of a binding, by its methods. */
 function kind(value) {
   if (typeof value?.limit === "function") return "limit";
   return typeof value?.head === "function" ? "bucket" : typeof value;
 }
 
-/** Variables and secrets as JSON: texts and numbers as they are, anything else as its kind, `["limit"]` or `["bucket"]`. */
+/** The environment as JSON: texts and numbers as they are, any other binding as its kind, `["limit"]` or `["bucket"]`. */
 function settings(env) {
   const given = {};
   for (const name of Object.keys(env)) {
@@ -114,10 +115,10 @@ function settings(env) {
   return JSON.stringify(given);
 }
 
-/** Which environment the instance knows, and which instance that is. */
+/** The environment that the instance has, and the number of that instance. */
 let known = {};
 
-/** Tells the instance the environment, which is one object for all events, once. */
+/** Gives the environment to the instance, once. The runtime passes the same object to each event. */
 function configure(env) {
   if (known.env === env && known.instance === state.instanceId) return;
   enter(() => wasm.configure(settings(env)));
@@ -128,10 +129,10 @@ export default {
   fetch(request, env, context) {
     const io = { request, env };
     const done = run(() => wasm.begin_request(head(request), TELLS_HANG_UP), io).then(response);
-    // What is left of a body that was refused is not read. The answer does not wait until the sender has heard of it.
+    // Drop the unread rest of a refused body. The answer does not wait for that.
     done.finally(() => io.reader?.cancel()).catch(() => {});
-    // Without this the runtime cancels a request whose client hangs up. A caller that loses patience while phones are
-    // being rung would then leave calls whose answer is never recorded: with it every request runs to its end.
+    // Without this the runtime cancels a request when its sender hangs up. Then the answers to open dials would never be
+    // recorded. With it the request runs on, for at most 30 seconds after the sender has hung up.
     context.waitUntil(done);
     return done;
   },

@@ -1,5 +1,5 @@
-//! The Workers runtime's events. `src/entry.js` calls these functions; each returns the text of a
-//! step: `=` and the result, or `[task, [[effect, kind, payload], …]]`.
+//! The Workers runtime's events. `src/entry.js` calls these functions. Each returns one step as a
+//! text: `=` and the result, or `[task, [[effect, kind, payload], …]]`.
 
 use core::cell::RefCell;
 use core::future::Future;
@@ -21,9 +21,9 @@ use crate::store::Store;
 use crate::store::d1::D1;
 
 thread_local! {
-    // A task belongs to one request and is reached by its own number only.
+    // An instance runs several requests at the same time. Each has a task with its own number.
     static TASKS: RefCell<Tasks> = RefCell::default();
-    // The same for every request while the instance lives.
+    // The same for all requests of an instance.
     static ENVIRONMENT: RefCell<Rc<Environment>> = RefCell::default();
 }
 
@@ -32,7 +32,7 @@ fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// Takes over the environment as JSON, before the first event of an instance.
+/// Stores the environment, as JSON. `src/entry.js` calls it before the first event of an instance.
 #[wasm_bindgen]
 pub fn configure(environment: &str) {
     ENVIRONMENT.set(Rc::new(Environment::new(environment)));
@@ -42,8 +42,8 @@ fn settings(effects: &Effects) -> WorkerSettings {
     WorkerSettings::new(ENVIRONMENT.with_borrow(Rc::clone), effects.clone())
 }
 
-/// Begins to answer a request: its method, address and headers; whether the runtime tells when its
-/// sender hangs up.
+/// Starts to answer a request. `head` has its method, URL and headers. `tells_hang_up` is true if
+/// the runtime reports that the sender hung up.
 #[wasm_bindgen]
 #[must_use]
 pub fn begin_request(head: &str, tells_hang_up: bool) -> String {
@@ -62,7 +62,7 @@ pub fn begin_request(head: &str, tells_hang_up: bool) -> String {
     })
 }
 
-/// Begins a run of the cron.
+/// Starts a run of the reconciler, by the cron.
 #[wasm_bindgen]
 #[must_use]
 pub fn begin_scheduled() -> String {
@@ -80,21 +80,21 @@ pub fn begin_scheduled() -> String {
     })
 }
 
-/// Goes on with a task whose effect has succeeded with a text.
+/// Continues a task whose effect returned a text.
 #[wasm_bindgen]
 #[must_use]
 pub fn resume_text(task: u32, effect: u32, text: String, hung_up: bool) -> String {
     resume(task, effect, Outcome::Text(text), hung_up)
 }
 
-/// Goes on with a task whose effect has succeeded with bytes.
+/// Continues a task whose effect returned bytes.
 #[wasm_bindgen]
 #[must_use]
 pub fn resume_bytes(task: u32, effect: u32, bytes: Vec<u8>, hung_up: bool) -> String {
     resume(task, effect, Outcome::Bytes(bytes), hung_up)
 }
 
-/// Goes on with a task whose effect has failed.
+/// Continues a task whose effect failed.
 #[wasm_bindgen]
 #[must_use]
 pub fn resume_failed(task: u32, effect: u32, message: String, hung_up: bool) -> String {
@@ -113,7 +113,7 @@ fn begin(
 
 fn resume(number: u32, effect: u32, outcome: Outcome, hung_up: bool) -> String {
     let Some((begun, task)) = TASKS.with_borrow_mut(|tasks| tasks.take(number)) else {
-        // The result of an effect that the task no longer needed when it was done.
+        // The task ended before this effect did, and does not need its result.
         return format!("[{number},[]]");
     };
     task.answer(effect, outcome, hung_up);
@@ -121,7 +121,7 @@ fn resume(number: u32, effect: u32, outcome: Outcome, hung_up: bool) -> String {
 }
 
 fn advance(number: u32, begun: i64, mut task: Task) -> String {
-    // The task is not in the table while it runs: a trap in it leaves no borrow behind.
+    // The task is not in the table while it runs. So if it traps, no borrow of the table remains.
     match task.step() {
         Step::Done(result) => format!("={result}"),
         Step::Waits(asked) => {

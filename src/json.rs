@@ -1,7 +1,7 @@
-//! Reading JSON: request bodies, ElevenLabs' payloads, rows of the database.
+//! Reads JSON: request bodies, ElevenLabs' payloads, rows of the database.
 //!
-//! Everything is read into the one type [`Json`]. Reading each into a type of its own would cost
-//! the bundle some kilobytes for every such type.
+//! All JSON is parsed into the one type [`Json`]. A derived parser for each type would add some
+//! kilobytes per type to the bundle.
 
 use core::fmt;
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ pub enum Json<'a> {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A number; whole ones are exact up to 2^53.
+    /// A number. Integers are exact up to 2^53.
     Number(f64),
     /// A string.
     Text(Cow<'a, str>),
@@ -28,12 +28,12 @@ pub enum Json<'a> {
     Object(Object<'a>),
 }
 
-/// A JSON object. Of members with the same name the last one counts.
+/// A JSON object. If a name is repeated, the last member counts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
 impl<'a> Object<'a> {
-    /// A member's value; `None` when there is none or it is null.
+    /// A member's value; `None` if the member is absent or null.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Json<'a>> {
         let mut members = self.0.iter().rev();
@@ -41,7 +41,7 @@ impl<'a> Object<'a> {
         Some(value).filter(|value| **value != Json::Null)
     }
 
-    /// A member's value, which is null afterwards, as it is when there is no such member.
+    /// Moves a member's value out and leaves null. Returns null if there is no such member.
     pub fn take(&mut self, name: &str) -> Json<'a> {
         let mut members = self.0.iter_mut().rev();
         let found = members.find(|(known, _)| known == name);
@@ -50,20 +50,21 @@ impl<'a> Object<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// Reads a JSON text, nested at most 128 deep.
+    /// Parses a JSON text, nested at most 128 levels deep.
     ///
     /// # Errors
-    /// [`serde_json::Error`], which says where the text stops being JSON in UTF-8.
+    /// [`serde_json::Error`], with the place where the text stops being JSON in UTF-8.
     pub fn read(json: &'a [u8]) -> serde_json::Result<Self> {
         read(json, None)
     }
 
-    /// Reads a JSON text, of whose objects only the members with these names are of interest.
-    /// The others are passed over without being copied, whatever they hold. A number beyond a
-    /// double, and what is nested deeper than anything of interest, is read as null.
+    /// Parses a JSON text and keeps only the members with these names, at any level. The parser
+    /// skips the other members without copying them, whatever they contain. A number that does
+    /// not fit into a double is read as null. So is a value that is nested deeper than any member
+    /// that the ledger uses.
     ///
     /// # Errors
-    /// As [`Json::read`], and where an exponent has more than 32 bits.
+    /// As [`Json::read`], and if an exponent has more than 32 bits.
     pub fn read_members(
         json: &'a [u8],
         names: &'static [&'static str],
@@ -113,15 +114,15 @@ fn read<'a>(
     Ok(value)
 }
 
-/// How deep the members of interest may be nested; those of ElevenLabs' payloads are 8 deep.
-/// The parser itself gives up at 128.
+/// Maximum nesting of the members that are kept. Those of ElevenLabs' payloads are nested 8 levels
+/// deep. The parser's own limit is 128.
 const DEEPEST: u8 = 32;
 
 #[derive(Clone, Copy)]
 struct Reader {
-    /// The members to keep; all where it is `None`.
+    /// The members to keep; `None` keeps all.
     names: Option<&'static [&'static str]>,
-    /// How deep it goes on from here, where not all are kept.
+    /// How many more levels it reads, if it does not keep all members.
     depth: u8,
 }
 
@@ -141,7 +142,7 @@ impl<'de> DeserializeSeed<'de> for Reader {
             ..self
         };
         match deserializer.deserialize_any(inner) {
-            // The parser says this at the number's end, so what follows can still be read.
+            // The parser reports this after the number, so the rest of the text can be parsed.
             Err(error) if error.to_string().starts_with("number out of range") => Ok(Json::Null),
             read => read,
         }
