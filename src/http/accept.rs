@@ -1,9 +1,10 @@
-//! Which of a resource's forms the client prefers.
+//! Content negotiation: which media type of a resource the client prefers.
 
 use crate::json::Json;
 
-/// The one of the media types that an `Accept` header gives the greatest weight, by the most
-/// specific of its ranges that covers it; the first one where it has no preference or wants none.
+/// The offered media type with the greatest weight in an `Accept` header. The most specific range
+/// that covers a type gives its weight (RFC 9110, 12.5.1). Without a preference, or if the client
+/// accepts none, it is the first one: an answer in another form helps more than a 406.
 pub fn preferred<'a>(header: Option<&str>, offered: &[&'a str]) -> Option<&'a str> {
     let ranges = header.map_or_else(Vec::new, ranges);
     let mut best: Option<(&str, f64)> = None;
@@ -44,7 +45,7 @@ fn specificity(range: &str, media_type: &str) -> Option<u8> {
     }
 }
 
-/// What follows `q=`; one that is no number counts as dislike.
+/// The number after `q=`; 0 if it is not a number.
 fn weight(text: &str) -> f64 {
     let number = Json::read(text.as_bytes()).ok();
     number.and_then(|number| number.as_number()).unwrap_or(0.0)

@@ -1,13 +1,13 @@
-//! Which addresses count as one sender.
+//! Which IP addresses count as one sender for the rate limit.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
-/// The key of an address in its rate limit.
+/// The rate limit's key for an address.
 ///
-/// One sender has a whole IPv6 /64 and can take another address in it for each request, so that
-/// network is the key. An IPv4 address written as IPv6 (`::ffff:192.0.2.1`) is that IPv4 address. A
-/// zone (`fe80::1%eth0`) is not a part of the address. What cannot be read is its own key.
+/// One sender usually has a whole IPv6 /64 and can send each request from another address in it.
+/// So the /64 is the key. An IPv4-mapped address (`::ffff:192.0.2.1`) has the key of the IPv4
+/// address. A zone (`fe80::1%eth0`) is ignored. A text that is not an address is its own key.
 pub fn rate_limit_key(address: &str) -> Cow<'_, str> {
     let without_zone = address.split('%').next().unwrap_or_default();
     let Ok(parsed) = without_zone.parse::<Ipv6Addr>() else {

@@ -1,35 +1,29 @@
-//! A response, before it takes the runtime's form.
+//! A response, before it is converted for the Workers runtime.
 
 use serde::Serialize;
 
 /// What the log line says the request was about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
-    /// The call.
     pub call_sid: Option<String>,
-    /// The conversation.
     pub conversation_id: Option<String>,
-    /// The driver.
     pub driver_id: Option<i64>,
-    /// The stable code of what went wrong, or of what became of the request.
+    /// The stable code of the problem, or of the result.
     pub code: Option<&'static str>,
 }
 
 /// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
-    /// Headers, names in lower case.
+    /// Names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
     pub body: String,
-    /// For the log line.
     pub about: About,
 }
 
 impl Answer {
-    /// A body of a media type.
+    /// A response with a body of this media type. Caches must not store it.
     #[must_use]
     pub fn new(status: u16, media_type: &str, body: String) -> Self {
         Self {
@@ -43,10 +37,10 @@ impl Answer {
         }
     }
 
-    /// A JSON body.
+    /// A response with a JSON body.
     #[must_use]
     pub fn json(status: u16, body: &impl Serialize) -> Self {
-        // The bodies are plain structs of texts and numbers, which always serialise.
+        // Serialising cannot fail: the bodies are plain structs of texts and numbers.
         let body = serde_json::to_string(body).unwrap_or_default();
         Self::new(status, "application/json", body)
     }
@@ -58,7 +52,7 @@ impl Answer {
         self
     }
 
-    /// Says what the request was about.
+    /// Sets what the log line says the request was about.
     #[must_use]
     pub fn about(mut self, about: About) -> Self {
         self.about = about;

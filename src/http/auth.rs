@@ -1,14 +1,14 @@
-//! Bearer tokens.
+//! Authentication by bearer token (RFC 6750).
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::{Incoming, Problem};
 
-/// Lets a request through that carries this bearer token.
+/// Checks that a request carries this bearer token.
 ///
 /// # Errors
-/// [`Problem::Unauthorized`] without the token or with another.
+/// [`Problem::Unauthorized`] if the token is missing or wrong.
 pub fn require_bearer(incoming: &impl Incoming, token: &str) -> Result<(), Problem> {
     let header = incoming.header("authorization").unwrap_or_default();
     match header.split_once(' ') {
@@ -21,8 +21,9 @@ pub fn require_bearer(incoming: &impl Incoming, token: &str) -> Result<(), Probl
     }
 }
 
-/// Whether two texts are equal, in a time that does not depend on where they differ: both are
-/// authenticated under a fixed key, and the tags are compared in constant time.
+/// True if two texts are equal. It takes the same time wherever they differ, so that a sender
+/// cannot guess a token byte by byte. HMAC makes tags of equal length of both; `verify` compares
+/// the tags in constant time.
 fn equal(given: &str, expected: &str) -> bool {
     let tag = |text: &str| {
         Hmac::<Sha256>::new_from_slice(b"bearer").map(|mut mac| {

@@ -1,4 +1,4 @@
-//! From a request's body to what the route takes: bytes, text, JSON, fields.
+//! Converts a request's body into what the route takes: bytes, text, JSON, fields.
 
 use super::fields::{self, Fields};
 use super::{BodyError, Incoming, Problem};
@@ -7,37 +7,40 @@ use crate::json::{Json, into_text, replace_lone_surrogates};
 /// Receives the whole body, as raw bytes.
 ///
 /// # Errors
-/// [`Problem::PayloadTooLarge`] over `limit` bytes; [`Problem::InvalidRequest`] when the sender
-/// broke off.
+/// [`Problem::PayloadTooLarge`] over `limit` bytes; [`Problem::InvalidRequest`] if the
+/// connection broke before the end.
 pub async fn receive(incoming: &mut impl Incoming, limit: usize) -> Result<Vec<u8>, Problem> {
     incoming.body(limit).await.map_err(|error| match error {
         BodyError::TooLarge => Problem::PayloadTooLarge(limit),
-        BodyError::Broken(_) => Problem::invalid("The body did not arrive whole; send it again."),
+        BodyError::Broken(_) => Problem::invalid(
+            "The connection broke before the whole body arrived. Send the request again.",
+        ),
     })
 }
 
 /// A body as JSON text.
 ///
 /// # Errors
-/// [`Problem::InvalidRequest`] when it is not UTF-8.
+/// [`Problem::InvalidRequest`] if it is not UTF-8.
 pub fn text(body: Vec<u8>) -> Result<String, Problem> {
     into_text(body).ok_or_else(|| Problem::invalid("The body is not UTF-8."))
 }
 
-/// Parses a body as JSON, nested at most 128 deep. Lone surrogates are replaced in place before.
+/// Parses a body as JSON, nested at most 128 levels deep. First it replaces lone surrogates, in
+/// place.
 ///
 /// # Errors
 /// [`Problem::InvalidRequest`] that says where the body stops being JSON.
 pub fn parse(body: &mut [u8]) -> Result<Json<'_>, Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Err(Problem::invalid("The body is empty; send a JSON object."));
+        return Err(Problem::invalid("The body is empty. Send a JSON object."));
     }
     replace_lone_surrogates(body);
     Json::read(body)
         .map_err(|error| Problem::invalid(format!("The body is not JSON in UTF-8: {error}.")))
 }
 
-/// Reads the fields that a route takes.
+/// Reads the fields that a route takes from a parsed body.
 ///
 /// # Errors
 /// [`Problem::InvalidRequest`] with every fault.

@@ -1,7 +1,7 @@
-//! The list of calls as CSV (RFC 4180), safe to open in a spreadsheet.
+//! The list of calls as CSV (RFC 4180), protected against formula injection.
 //!
-//! Every cell is quoted. A spreadsheet whose separator is `;` would otherwise split a text at it
-//! and run the second half as a formula.
+//! Every cell is quoted. Without quotes, a spreadsheet whose separator is `;` would split a text at
+//! that character and run the second half as a formula.
 
 use crate::model::Call;
 
@@ -20,7 +20,7 @@ const HEADING: [&str; 12] = [
     "turn_count",
 ];
 
-/// The calls, a row each, under a heading row.
+/// A heading row, then one row for each call.
 pub fn table(calls: &[Call]) -> String {
     let mut csv = String::new();
     push_row(&mut csv, HEADING);
@@ -60,16 +60,17 @@ fn push_row(csv: &mut String, cells: [&str; HEADING.len()]) {
     csv.push_str("\r\n");
 }
 
-/// A text between the quotes of its cell.
+/// Writes a text between the quotes of its cell.
 ///
-/// An apostrophe goes in front of whatever a spreadsheet would run as a formula: what ElevenLabs or
-/// a driver said must not run on the reader's machine. A formula can begin the cell. It can also
-/// follow a `;`, a tab or a line end, because not every reader minds the quotes: one that splits at
-/// `;` sees `"1","EL_1",` first, and takes all quotes after it as they are.
+/// It puts an apostrophe before a character that begins a formula. The words of a driver or of
+/// ElevenLabs must not run in the spreadsheet of the person who opens the file. A formula can begin
+/// a cell. It can also follow a `;`, a tab or a line end, because some spreadsheets ignore the
+/// quotes: one that splits at `;` reads `"1","EL_1",` first, and takes later quotes literally.
 fn push_text(csv: &mut String, text: &str) {
     if text.starts_with(['\t', '\r', '\n']) {
         csv.push('\'');
     }
+    // True where a spreadsheet could see the beginning of a cell.
     let mut begins = true;
     for character in text.chars() {
         if begins && matches!(character, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') {

@@ -1,9 +1,11 @@
-//! The name of a place in the list of calls: the last call's start time and id, in hexadecimal
-//! so that it needs no escaping and nobody is tempted to read it.
+//! The cursor of the list of calls: the start time and id of a page's last call.
+//!
+//! It is hexadecimal, so that it needs no escaping and clients do not take it apart.
 
 use crate::store::reading::Position;
 
-/// The longest start time a cursor can hold; every stored one is shorter.
+/// Maximum length of a cursor, in hexadecimal digits. Every cursor that this service makes is
+/// shorter.
 const LONGEST: usize = 1_000;
 
 /// The cursor of a position.

@@ -1,5 +1,5 @@
-//! The Workers runtime's requests and responses, as texts: `src/entry.js` makes the one and reads
-//! the other.
+//! The Workers runtime's requests and responses, as texts. `src/entry.js` writes the text of a
+//! request and reads the text of a response.
 
 use super::{Answer, BodyError, Incoming};
 use crate::ledger::place_calls::Caller;
@@ -9,26 +9,26 @@ use crate::platform::effects::{Effects, Outcome};
 #[derive(Debug)]
 pub struct EdgeRequest {
     method: String,
-    /// What follows scheme and host, without the fragment.
+    /// The URL after scheme and host, without the fragment.
     path_and_query: String,
     /// Names in lower case; each name once.
     headers: Vec<(String, String)>,
-    /// Whether the runtime tells when the sender hangs up.
+    /// True if the runtime reports that the sender hung up.
     tells_hang_up: bool,
     effects: Effects,
 }
 
 impl EdgeRequest {
-    /// Reads the text of `head` in `src/entry.js`: the method, the whole address and each header
-    /// as `name: value`, a line each. The body is asked for when a route wants it.
+    /// Reads the text that `head` in `src/entry.js` writes: the method, the URL and each header as
+    /// `name: value`, one line each. The body is read later, when a route asks for it.
     ///
-    /// `tells_hang_up` is whether the runtime tells when the sender hangs up.
+    /// `tells_hang_up` is true if the runtime reports that the sender hung up.
     #[must_use]
     pub fn new(head: &str, tells_hang_up: bool, effects: Effects) -> Self {
         let mut lines = head.split('\n');
         let method = lines.next().unwrap_or_default().to_owned();
-        // Split by hand: a URL parser alone would be a tenth of the bundle, and the runtime has
-        // written this address by the URL standard.
+        // Split by hand. A URL parser would be a tenth of the bundle, and the runtime has already
+        // normalised this URL.
         let url = lines.next().unwrap_or_default();
         let url = url.split('#').next().unwrap_or_default();
         let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -86,10 +86,11 @@ impl Incoming for EdgeRequest {
         if announced.is_some_and(|length| length > limit) {
             return Err(BodyError::TooLarge);
         }
-        // A chunked body may be longer than a length that is announced as well (RFC 9112, 6.3).
+        // With Transfer-Encoding the receiver ignores Content-Length (RFC 9112, 6.3), so a chunked
+        // body may be longer than announced.
         let chunked = self.header("transfer-encoding").is_some();
-        // The runtime takes no more bytes than announced: HTTP/1.1 ends the body there, and
-        // HTTP/2 resets the stream.
+        // Safe to read in one piece: the runtime takes no more bytes than announced. HTTP/1.1 ends
+        // the body there, and HTTP/2 resets the stream.
         if announced.is_some_and(|length| length <= AT_ONCE) && !chunked {
             return Ok(self.bytes("body").await?.unwrap_or_default());
         }
@@ -100,7 +101,8 @@ impl Incoming for EdgeRequest {
                 return Err(BodyError::TooLarge);
             }
             if needed > body.capacity() {
-                // Doubled as usual, but not beyond the limit.
+                // Double the capacity, but never beyond the limit: `Vec` alone would take up to
+                // twice the limit.
                 let capacity = needed.max((2 * body.capacity()).min(limit));
                 body.reserve_exact(capacity - body.len());
             }
@@ -110,12 +112,12 @@ impl Incoming for EdgeRequest {
     }
 }
 
-/// The longest announced body that is read in one piece, in bytes. That is quicker than a stream,
-/// but the runtime then holds the body a second time.
+/// Maximum announced length of a body that is read in one piece, in bytes. That is faster than a
+/// stream, but the runtime holds a second copy of the body.
 const AT_ONCE: usize = 256 * 1024;
 
 impl EdgeRequest {
-    /// Bytes of the body; `None` at its end.
+    /// The next bytes of the body; `None` at its end.
     async fn bytes(&self, kind: &'static str) -> Result<Option<Vec<u8>>, BodyError> {
         match self.effects.ask(kind, &()).await {
             Outcome::Bytes(bytes) => Ok(Some(bytes)),
@@ -126,8 +128,8 @@ impl EdgeRequest {
 }
 
 impl Answer {
-    /// The text from which `response` in `src/entry.js` makes the response: the status, each
-    /// header as `name: value`, an empty line, the body.
+    /// The text that `response` in `src/entry.js` reads: the status, each header as `name: value`,
+    /// an empty line, the body.
     #[must_use]
     pub fn into_text(self) -> String {
         let mut text = String::with_capacity(self.body.len() + 300);
@@ -136,7 +138,7 @@ impl Answer {
             text.push('\n');
             text.push_str(name);
             text.push_str(": ");
-            // A line end would begin another header.
+            // A line end in a value would begin another header (header injection).
             text.extend(value.chars().filter(|one| !matches!(one, '\n' | '\r')));
         }
         text.push_str("\n\n");

@@ -18,27 +18,27 @@ pub struct Fault {
     pub message: String,
 }
 
-/// How many faults an answer names; of more it gives only the number. A body of 1 MiB has room
-/// for 300,000 faults, and each of them becomes about a hundred bytes of the answer.
+/// Maximum number of faults that an answer lists. It always gives the total. A body of 1 MiB has
+/// room for 300,000 faults, and each takes about 100 bytes of the answer: 30 MB without this cap.
 pub const MAX_FAULTS: usize = 100;
 
-/// The faults of a request as they are found.
+/// The faults of a request.
 #[derive(Debug, Default)]
 pub struct Faults {
     /// The first [`MAX_FAULTS`] of them.
     found: Vec<Fault>,
-    /// How many there are.
+    /// The total.
     count: usize,
 }
 
 impl Faults {
-    /// The first [`MAX_FAULTS`] faults, and how many there are.
+    /// The first [`MAX_FAULTS`] faults, and the total.
     #[must_use]
     pub fn into_parts(self) -> (Vec<Fault>, usize) {
         (self.found, self.count)
     }
 
-    /// Counts a fault, and keeps its texts if it is one of the first.
+    /// Counts a fault, and keeps it if it is one of the first [`MAX_FAULTS`].
     pub(super) fn push(&mut self, field: String, message: &dyn Display) {
         self.count += 1;
         if self.found.len() < MAX_FAULTS {
@@ -255,11 +255,11 @@ impl Takes for Fields<'_> {
     }
 }
 
-/// A JSON number as a whole number. JSON does not tell `7` from `7.0`.
+/// A JSON number as an integer. In JSON `7` and `7.0` are the same number.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    reason = "only whole numbers up to 2^53 − 1 pass, and those are exact"
+    reason = "only integers up to 2^53 − 1 pass, and those are exact"
 )]
 fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() <= DriverId::MAX as f64).then_some(number as i64)

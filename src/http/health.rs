@@ -1,4 +1,4 @@
-//! `GET /health`
+//! `GET /health`: whether the service works, for monitors and for the people who run it.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
 use crate::store::Database;
 
-/// What everybody may know.
+/// The answer to an unauthenticated request.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Health {
     #[schemars(extend("const" = "ok"))]
     status: &'static str,
 }
 
-/// What the holder of `API_TOKEN` may know.
+/// The answer to a request with `API_TOKEN`.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct DetailedHealth {
     #[schemars(extend("const" = "ok"))]
@@ -26,36 +26,37 @@ pub(super) struct DetailedHealth {
     database: DatabaseHealth,
     /// The bucket for the payloads of events; `null` if none is bound.
     events_bucket: Option<BucketHealth>,
-    /// Which settings are set. Never their values.
+    /// True for each setting that is set. Never a value.
     configuration: BTreeMap<&'static str, bool>,
-    /// What is wrong with settings that are set; empty when all can be used. Never their values.
+    /// What is wrong with each invalid setting; empty if all are valid. Never a value.
     configuration_faults: BTreeMap<&'static str, &'static str>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum BucketHealth {
-    /// It answers.
+    /// The bucket answers.
     Ok,
-    /// It does not. Payloads go into the database meanwhile.
+    /// The bucket does not answer. Meanwhile payloads are stored in the database.
     Failing,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct DatabaseHealth {
-    /// How long the database took to answer.
+    /// How long the database took to answer, in milliseconds.
     round_trip_ms: u64,
-    /// The newest migration.
+    /// The newest applied migration.
     migration: Option<String>,
-    /// Calls that no evidence has settled yet, counted up to 1,001.
+    /// How many calls are not settled by evidence from ElevenLabs; at most 1,001 are counted.
     unsettled_calls: i64,
-    /// Events that wait for their call, counted up to 1,001.
+    /// How many events wait for their call; at most 1,001 are counted.
     waiting_events: i64,
 }
 
 impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
-    /// 200 when the database answers; 503 otherwise, so that a monitor turns red. Whoever sends
-    /// `API_TOKEN` is told more; whoever sends another token is told what everybody is.
+    /// Answers 200 if the database answers, and 503 if not, so that a monitor alerts. A request
+    /// with `API_TOKEN` gets the details. One with a wrong token gets the short answer instead of
+    /// a 401: a monitor needs no token.
     pub(super) async fn health(&self, incoming: &impl Incoming) -> Result<Answer, Problem> {
         let status = "ok";
         let token = config::api_token(&self.settings);

@@ -1,4 +1,4 @@
-//! A request, as the routes see it.
+//! The request, as the routes see it.
 
 use core::future::Future;
 
@@ -7,13 +7,13 @@ use crate::ledger::place_calls::Caller;
 /// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyError {
-    /// It is longer than the route takes.
+    /// It is longer than the route's limit.
     TooLarge,
-    /// The sender broke off, with the runtime's words.
+    /// The connection broke before the end; with the runtime's message.
     Broken(String),
 }
 
-/// A request on its way in. Nothing is read before a route asks for it.
+/// A request. Nothing is read before a route asks for it.
 pub trait Incoming {
     /// The method, in capitals.
     fn method(&self) -> String;
@@ -27,14 +27,14 @@ pub trait Incoming {
     /// The first value of a header; the name in lower case.
     fn header(&self, name: &str) -> Option<String>;
 
-    /// Whether the sender still waits for the answer. It may change at every await.
+    /// Whether the caller still waits for the answer. It may change at every await.
     fn caller(&self) -> Caller {
         Caller::Unknown
     }
 
-    /// The whole body, of at most `limit` bytes. A longer one is not read to its end.
+    /// The whole body, at most `limit` bytes. Of a longer body the rest is not read.
     ///
     /// # Errors
-    /// [`BodyError`] when it is longer, or did not arrive whole.
+    /// [`BodyError`] if it is longer, or the connection broke before its end.
     fn body(&mut self, limit: usize) -> impl Future<Output = Result<Vec<u8>, BodyError>>;
 }

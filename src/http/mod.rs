@@ -1,7 +1,7 @@
-//! HTTP: a request in, a response out, a file for each resource.
+//! HTTP: from a request to a response, with one file for each resource.
 //!
-//! All of it is plain Rust over the small trait [`Incoming`], so the tests on the host go through
-//! the very same routes, checks and status codes as the worker.
+//! It is plain Rust over the small trait [`Incoming`]. So the tests on the host run the same
+//! routes, checks and status codes as the worker.
 
 mod accept;
 mod address;
@@ -34,7 +34,8 @@ use crate::platform::log::{Level, Line};
 use crate::platform::{Runtime, Traced, random_id};
 use crate::store::{Database, Store};
 
-/// The whole service, for one request: routes over a store, a way to ElevenLabs and the runtime.
+/// The service, for one request: the store, the connection to ElevenLabs, the runtime and the
+/// settings that the routes use.
 #[derive(Debug)]
 pub struct Service<D, R, T, S> {
     pub(crate) store: Store<D, R>,
@@ -44,7 +45,7 @@ pub struct Service<D, R, T, S> {
 }
 
 impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
-    /// A service over these parts.
+    /// A service of these parts.
     pub fn new(database: D, runtime: R, transport: T, settings: S) -> Self {
         Self {
             store: Store::new(database, runtime.clone()),
@@ -54,8 +55,8 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         }
     }
 
-    /// Answers one request and writes its log line. It never fails: what goes wrong becomes a
-    /// problem response. Every line that is written on the way carries the request's id.
+    /// Answers one request and writes its log line. It never fails: each error becomes a problem
+    /// response. Every log line of the request has the request's id.
     pub async fn handle(self, incoming: &mut impl Incoming) -> Answer {
         let request_id = incoming
             .header("cf-ray")

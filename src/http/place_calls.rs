@@ -1,4 +1,4 @@
-//! `POST /driver_data/call-elevenlabs`: placing calls.
+//! `POST /driver_data/call-elevenlabs`: places calls.
 
 use std::collections::HashMap;
 
@@ -19,9 +19,9 @@ use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
 use crate::store::Database;
 
-/// The longest body, in bytes.
+/// Maximum length of the body, in bytes.
 pub const BODY_LIMIT: usize = 1024 * 1024;
-/// The most drivers in one request.
+/// Maximum number of drivers in one request.
 pub const MAX_DRIVERS: usize = 20;
 
 /// A request to place calls.
@@ -31,7 +31,7 @@ pub(super) struct PlaceCalls {
     drivers: Vec<Driver>,
 }
 
-/// The answer: what became of each driver's call, in their order.
+/// The result of each driver's call, in the order of the request.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CallsPlaced {
     /// The request's time, in UTC.
@@ -39,20 +39,20 @@ pub(super) struct CallsPlaced {
     calls: Vec<PlacedCall>,
 }
 
-/// What became of one driver's call.
+/// The result of one driver's call.
 #[derive(Debug, Serialize, JsonSchema)]
 struct PlacedCall {
     call_sid: CallSid,
     driver_id: i64,
-    /// ElevenLabs' name for the conversation, once known.
+    /// ElevenLabs' id of the conversation; `null` until it is known.
     conversation_id: Option<String>,
     status: CallStatus,
-    /// Whether this request placed it; otherwise it was on record before.
+    /// True if this request recorded the call; false if it was on record before.
     created: bool,
-    /// Why the call could not be placed, where it could not.
+    /// Why the call could not be placed; absent if it was placed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<PlacingError>,
-    /// Where it is not known yet whether a phone rang.
+    /// Present while it is unknown whether a phone rang.
     #[serde(skip_serializing_if = "Option::is_none")]
     pending: Option<Pending>,
 }
@@ -61,7 +61,7 @@ struct PlacedCall {
 #[derive(Debug, Serialize, JsonSchema)]
 struct PlacingError {
     /// `elevenlabs_rejected`: ElevenLabs refused the call, no phone rang. `not_dialled`: the
-    /// request ended before it dialled, no phone rang. `never_started`: ElevenLabs knows no
+    /// request ended before it dialled, no phone rang. `never_started`: ElevenLabs has no
     /// conversation of this call, so no phone rang. `outcome_unknown`: a phone may have rung.
     #[schemars(extend("enum" = [
         reason::ELEVENLABS_REJECTED,
@@ -70,7 +70,7 @@ struct PlacingError {
         reason::OUTCOME_UNKNOWN,
     ]))]
     code: &'static str,
-    /// The same for people.
+    /// The reason in words.
     message: String,
 }
 
@@ -179,7 +179,7 @@ fn placed_call(order: Order<'_>, placed: Placed, now: UtcTime) -> PlacedCall {
     }
 }
 
-/// Why a call was not placed: what this request saw, or else what is on record.
+/// Why a call was not placed: what this request saw, or what an earlier one recorded.
 fn error(failure_reason: Option<&FailureReason>, seen: Option<String>) -> PlacingError {
     let on_record = |words: &str| format!("on record as failed: {words}");
     let (code, known) = match failure_reason {
@@ -196,8 +196,8 @@ fn error(failure_reason: Option<&FailureReason>, seen: Option<String>) -> Placin
         ),
         Some(FailureReason::NeverStarted) => (
             reason::NEVER_STARTED,
-            "ElevenLabs knows no conversation of this call, so no phone rang; place the call with \
-             a new timestamp"
+            "ElevenLabs has no conversation of this call, so no phone rang; place the call with a \
+             new timestamp"
                 .to_owned(),
         ),
         other => {

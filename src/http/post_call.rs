@@ -15,7 +15,7 @@ use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
 use crate::store::Database;
 
-/// The longest body, in bytes.
+/// Maximum length of the body, in bytes.
 pub const BODY_LIMIT: usize = 32 * 1024 * 1024;
 
 /// The answer to an event that is durably stored.
@@ -49,7 +49,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         let body = body::text(body)?;
         let event = Event::parse(&body).map_err(|error| {
             Problem::invalid(match error {
-                EventError::NoEvent => "The body is no event: a JSON object with a type.",
+                EventError::NoEvent => "The body is not an event. Send a JSON object with a type.",
                 EventError::NoConversation => "The event's data has no conversation_id.",
             })
         })?;

@@ -1,7 +1,7 @@
-//! Everything that can go wrong, and the one place where it becomes a response.
+//! Every error of a request, and the one place where it becomes a response.
 //!
-//! The response is `application/problem+json` (RFC 9457) with a stable `code`. The cause of a
-//! server's fault is for the log line only.
+//! The response is `application/problem+json` (RFC 9457) with a stable `code`. The cause of a 5xx
+//! goes into the log line only, never into the response.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,49 +17,48 @@ use crate::store::DatabaseError;
 /// What went wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// The body or the query is not what the route takes.
+    /// The body or the query is invalid (400).
     InvalidRequest {
-        /// What is wrong with it as a whole.
         detail: String,
-        /// What is wrong with which field: the first of the faults.
+        /// The first [`MAX_FAULTS`] faults.
         faults: Vec<Fault>,
-        /// How many faults there are.
+        /// The number of all faults.
         count: usize,
-        /// The call it is about, where the body names one.
+        /// The call that the body names, if it names one.
         call_sid: Option<String>,
     },
-    /// A turn for a call that is not on record (400).
+    /// A turn of a call that is not on record (400: the fault is in the body, not in the path).
     UnknownCall(String),
     /// A read of a call that is not on record (404).
     CallNotFound(String),
     /// A turn for a call that has no conversation (400).
     ConversationNotLinked(String),
-    /// A turn that names another conversation than the call's, or another call's (400).
+    /// A turn that names another conversation than its call has, or the conversation of another
+    /// call (400).
     OtherConversation(String),
-    /// No or a wrong bearer token.
+    /// The bearer token is missing or wrong (401).
     Unauthorized,
-    /// No signature, or none under the secret near this time.
+    /// The signature is missing, wrong, or not of about this time (401).
     InvalidSignature,
-    /// No such path.
+    /// No route has this path (404).
     NotFound,
-    /// The path has other methods, which are these.
+    /// The route does not take this method (405); with the methods that it takes.
     MethodNotAllowed(&'static str),
-    /// More turns of one call, or from one address, than the rate limit admits.
+    /// The rate limit of a call or of an address is exceeded (429).
     RateLimited,
-    /// The body is longer than so many bytes.
+    /// The body is longer than this limit, in bytes (413).
     PayloadTooLarge(usize),
-    /// The calls could not be recorded; nothing was dialled.
+    /// The database did not confirm the calls; nothing was dialled (500).
     CallNotRecorded(PlaceError),
-    /// The database did not do its part.
+    /// The database failed, after its retries (500).
     StoreUnavailable {
-        /// The call it was about.
         call_sid: Option<String>,
-        /// Why, for the log.
+        /// For the log only.
         cause: DatabaseError,
     },
-    /// The database does not answer the health check.
+    /// The database does not answer the health check (503).
     Unhealthy(DatabaseError),
-    /// A setting is missing or cannot be read.
+    /// A setting is missing or invalid (503).
     NotConfigured(NotConfigured),
 }
 
@@ -69,9 +68,9 @@ impl From<NotConfigured> for Problem {
     }
 }
 
-/// How many faulty fields a log line names.
+/// Maximum number of faulty fields that a log line names.
 const NAMES_IN_A_LINE: usize = 10;
-/// The most characters of one name in a log line.
+/// Maximum length of one field's name in a log line, in characters.
 const LONGEST_NAME_IN_A_LINE: usize = 100;
 
 /// The names of the first faulty fields.
@@ -87,32 +86,32 @@ fn names(faults: &[Fault]) -> String {
 /// The body of a problem response.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ProblemBody {
-    /// Always `about:blank`: `title` is the status' phrase, `code` tells problems apart.
+    /// Always `about:blank`. Distinguish problems by `code`.
     r#type: &'static str,
-    /// The HTTP status' phrase.
+    /// The reason phrase of the HTTP status.
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// What is wrong and what mends it, for people.
+    /// What is wrong and what to do about it, for people.
     detail: String,
-    /// What is wrong, for programs; stable.
+    /// What is wrong, for programs. It is stable.
     code: &'static str,
-    /// The call it is about, where known.
+    /// The call that the problem is about, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     call_sid: Option<String>,
-    /// The calls that could not be recorded.
+    /// The calls that the database did not confirm.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     call_sids: Vec<CallSid>,
-    /// The faults of an invalid request: all of them, or the first 100.
+    /// The faults of an invalid request: the first 100.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
-    /// How many faults there are, where `errors` names them.
+    /// The number of all faults; present with `errors`.
     #[serde(skip_serializing_if = "Option::is_none")]
     error_count: Option<usize>,
 }
 
 impl Problem {
-    /// A request that is wrong as a whole.
+    /// An invalid request, without faults of single fields.
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self::InvalidRequest {
             detail: detail.into(),
@@ -122,7 +121,7 @@ impl Problem {
         }
     }
 
-    /// The same, about this call.
+    /// Adds the call that an invalid request names.
     #[must_use]
     pub fn about_call(mut self, name: Option<&str>) -> Self {
         if let Self::InvalidRequest { call_sid, .. } = &mut self {
@@ -206,13 +205,13 @@ impl Problem {
         match self {
             Self::InvalidRequest { detail, .. } => detail.clone(),
             Self::UnknownCall(_) | Self::CallNotFound(_) => {
-                "No call with this call_sid is on record. Check that call_sid is the one which \
-                 placing the call returned."
+                "No call on record has this call_sid. Check that it is the call_sid in the answer to \
+                 the request that placed the call."
                     .to_owned()
             }
             Self::ConversationNotLinked(_) => {
                 "This call has no conversation yet. Send the turn again after ElevenLabs has \
-                 accepted the call, or send its conversation_id with it."
+                 accepted the call, or add the conversation_id to the turn."
                     .to_owned()
             }
             Self::OtherConversation(_) => {
@@ -225,43 +224,44 @@ impl Problem {
                     .to_owned()
             }
             Self::InvalidSignature => {
-                "The header ElevenLabs-Signature is missing, older or newer than 45 minutes, or \
-                 not made with this service's webhook secret over these very bytes."
+                "The header ElevenLabs-Signature is missing, its time is more than 45 minutes from \
+                 now, or it is not the signature of exactly these bytes under this service's \
+                 webhook secret."
                     .to_owned()
             }
-            Self::NotFound => "There is nothing at this path.".to_owned(),
+            Self::NotFound => "No route has this path.".to_owned(),
             Self::MethodNotAllowed(allowed) => format!("This path takes {allowed}."),
             Self::RateLimited => {
-                "Too many turns at once. Send this one again after a minute; nothing was stored."
+                "Too many turns. Nothing was stored. Send this turn again after a minute."
                     .to_owned()
             }
             Self::PayloadTooLarge(limit) => {
                 format!("The body may have at most {limit} bytes.")
             }
             Self::CallNotRecorded(_) => {
-                "The database did not confirm that the calls are on record, so none was dialled, \
-                 and this request will dial none. Send the same request again. A call with \
-                 created true is placed by that. A call with created false and no conversation_id \
-                 is on record already: its error or pending says whether a phone rang, and when a \
-                 new timestamp is safe."
+                "The database did not confirm that the calls are on record. None was dialled, \
+                 and this request will dial none. Send the same request again. If its answer has \
+                 created true for a call, that request placed the call. If it has created false \
+                 and no conversation_id, the call was on record before: error or pending says \
+                 whether a phone rang, and when a new timestamp is safe."
                     .to_owned()
             }
             Self::StoreUnavailable { .. } => {
-                "The database is not available at the moment. Send the same request again; \
-                 nothing is stored twice."
+                "The database is not available at the moment. Send the same request again. A retry \
+                 stores nothing twice."
                     .to_owned()
             }
             Self::Unhealthy(_) => "The database does not answer.".to_owned(),
             Self::NotConfigured(_) => {
-                "A setting that this route needs is missing or cannot be read; the service's log \
-                 says which."
+                "A setting that this route needs is missing or invalid. The service's log says \
+                 which."
                     .to_owned()
             }
         }
     }
 
-    /// The line with what only the people who run the service may know: the cause, and what the
-    /// database was doing.
+    /// Adds what only the people who run the service may know: the cause, and the database
+    /// operation that failed.
     #[must_use]
     pub fn log(&self, line: Line) -> Line {
         let cause = match self {
@@ -334,7 +334,7 @@ impl Problem {
         match self {
             Self::Unauthorized => answer.with_header("www-authenticate", "Bearer"),
             Self::MethodNotAllowed(allowed) => answer.with_header("allow", *allowed),
-            // The longest period a rate limit binding can have.
+            // The longest period of a rate limit binding, in seconds.
             Self::RateLimited => answer.with_header("retry-after", "60"),
             _ => answer,
         }

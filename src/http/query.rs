@@ -1,8 +1,7 @@
-//! Reading a query parameter by parameter, naming every fault instead of only the first.
+//! Reads the parameters of a query and collects every fault, not only the first.
 //!
-//! An empty value counts as none, and unknown names are passed over. Of a name that comes several
-//! times the last value counts, and each has to be right. As with [`super::fields`], on the host
-//! the readers also describe what they take.
+//! An empty value counts as absent. Unknown names are ignored. If a name is repeated, each value
+//! must be valid, and the last one counts.
 
 use std::borrow::Cow;
 
@@ -12,16 +11,16 @@ use super::takes::TakesQuery;
 use crate::model::{CallStatus, DriverId, UtcTime};
 use crate::store::reading::Position;
 
-/// A query being read. Each reader returns the value, or notes a fault.
+/// A query being read.
 #[derive(Debug, Default)]
 pub struct Query<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// The faults, each with the place of its pair.
+    /// Each fault, with the index of its pair.
     faults: Vec<(usize, Fault)>,
 }
 
 impl<'a> Query<'a> {
-    /// The query of this text, still percent-encoded.
+    /// The query of this percent-encoded text.
     pub fn of(text: &'a str) -> Self {
         Self {
             pairs: form_urlencoded::parse(text.as_bytes()).collect(),
@@ -29,7 +28,7 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// What was read, if all of it is right.
+    /// What was read, if there was no fault.
     ///
     /// # Errors
     /// The faults, in the order of the query.
@@ -40,7 +39,7 @@ impl<'a> Query<'a> {
         Err(self.faults.into_iter().map(|(_, fault)| fault).collect())
     }
 
-    /// Reads each value of a name, and notes the faults that reading it gives.
+    /// Calls `read` with each value of a name, and records the fault that it returns.
     fn each(&mut self, name: &str, read: &mut dyn FnMut(&str) -> Option<String>) {
         for (place, (given, value)) in self.pairs.iter().enumerate() {
             if given != name || value.is_empty() {
@@ -48,7 +47,7 @@ impl<'a> Query<'a> {
             }
             if let Some(message) = read(value) {
                 let field = name.to_owned();
-                // In the order of the query. A sort would be some kilobytes of the worker.
+                // Insert in the order of the query. A sort would add some kilobytes to the bundle.
                 let at = self.faults.partition_point(|(other, _)| *other < place);
                 self.faults.insert(at, (place, Fault { field, message }));
             }

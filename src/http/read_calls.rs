@@ -19,9 +19,9 @@ use crate::platform::printable::one_line;
 use crate::store::reading::{CallFilter, Position, Transcription};
 use crate::store::{Database, DatabaseError};
 
-/// The most calls of one page.
+/// Maximum number of calls of one page.
 pub const MAX_LIMIT: i64 = 200;
-/// The calls of one page where the request does not say.
+/// Number of calls of one page if the request has no `limit`.
 pub const DEFAULT_LIMIT: i64 = 50;
 
 /// One page of calls.
@@ -29,7 +29,7 @@ pub const DEFAULT_LIMIT: i64 = 50;
 pub(super) struct CallPage {
     /// Newest first.
     calls: Vec<Call>,
-    /// The `cursor` of the next page; `null` on the last one.
+    /// The `cursor` for the next page; `null` on the last page.
     next_cursor: Option<String>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct CallPage {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CallTranscription {
     call_sid: CallSid,
-    /// ElevenLabs' name for the conversation, once known.
+    /// ElevenLabs' id of the conversation; `null` until it is known.
     conversation_id: Option<String>,
     /// In the order of the conversation.
     turns: Vec<Turn>,
@@ -52,7 +52,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
     pub(super) async fn list_calls(&self, incoming: &impl Incoming) -> Result<Answer, Problem> {
         self.may_read(incoming)?;
         let (filter, limit) = parse(&incoming.query())?;
-        // One more than asked tells whether there is a next page.
+        // Read one more than asked: if it exists, there is a next page.
         let calls = self.store.list_calls(&filter, limit + 1).await;
         let mut calls = calls.map_err(|cause| unavailable(None, cause))?;
         let asked = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -152,7 +152,7 @@ fn parse(text: &str) -> Result<(CallFilter, i64), Problem> {
     query.or(read).map_err(Problem::faulty_query)
 }
 
-/// The query: which calls, and how many.
+/// The parameters of `GET /calls`: which calls, and how many.
 pub(super) fn query(query: &mut impl TakesQuery) -> (CallFilter, i64) {
     let filter = CallFilter {
         status: query.status("status"),
@@ -164,8 +164,8 @@ pub(super) fn query(query: &mut impl TakesQuery) -> (CallFilter, i64) {
     (filter, query.number("limit", MAX_LIMIT, DEFAULT_LIMIT))
 }
 
-/// The turns as people read them, a line each, whatever was said: nobody can say a line of somebody
-/// else's. JSON has the exact words.
+/// The turns for people, one line each. Line ends in a message are replaced, so that a message
+/// cannot fake a line of another speaker. The JSON form has the exact words.
 fn plain_text(transcription: &Transcription) -> String {
     let conversation = transcription
         .conversation_id

@@ -16,11 +16,11 @@ use crate::platform::Runtime;
 use crate::platform::config::{self, Settings};
 use crate::store::Database;
 
-/// The longest body, in bytes.
+/// Maximum length of the body, in bytes.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
-/// The longest name of a call or a conversation, in bytes; real ones are a quarter as long. Names
-/// go into rows, log lines and addresses.
+/// Maximum length of a `call_sid` or `conversation_id`, in bytes. Real ones have about 50. They go
+/// into rows, log lines and URLs.
 const LONGEST_NAME: usize = 200;
 
 /// The answer to a turn that is in the ledger.
@@ -28,13 +28,14 @@ const LONGEST_NAME: usize = 200;
 pub(super) struct TurnSaved<'a> {
     #[schemars(extend("const" = "success"))]
     status: &'static str,
-    /// The same for people.
+    /// The result in words.
     message: String,
     call_sid: &'a CallSid,
-    /// The turn's number in the whole ledger: unique for ever, below 2^53. It never changes, and the
-    /// number of a turn that is gone is not given again. Later turns may have smaller numbers.
+    /// The turn's id: unique in the whole ledger, below 2^53. It never changes, and the id of a
+    /// removed turn is never used again. A later turn may have a smaller id.
     transcription_id: i64,
-    /// The turn's place in its conversation.
+    /// The turn's place in its conversation: 1, 2, 3 … Later evidence from ElevenLabs may renumber
+    /// it.
     sequence_number: i64,
 }
 
@@ -121,7 +122,7 @@ fn read(mut body: Vec<u8>) -> Result<NewTurn, Problem> {
     body::read(&body, turn).map_err(|problem| problem.about_call(named(&body)))
 }
 
-/// The call that a body names, whatever else is wrong with it.
+/// The `call_sid` of a body that may have other faults, for the answer and the log.
 fn named<'a>(body: &'a Json<'a>) -> Option<&'a str> {
     let name = body.as_object()?.get("call_sid")?.as_text()?;
     (!name.trim().is_empty() && name.len() <= LONGEST_NAME).then_some(name)
@@ -139,7 +140,7 @@ pub(super) fn turn(fields: &mut impl Takes) -> Option<NewTurn> {
         speaker: speaker?,
         message: message?,
         timestamp: timestamp?,
-        // An empty text is what a template leaves where it has nothing to fill in.
+        // A template of ElevenLabs leaves an empty text if it has no conversation id.
         conversation_id: conversation_id
             .map(|text| text.trim().to_owned())
             .filter(|text| !text.is_empty()),

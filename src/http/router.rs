@@ -1,4 +1,4 @@
-//! Which path is which route, and which methods it takes.
+//! The routes: their paths and the methods that each takes.
 
 use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
@@ -9,7 +9,7 @@ use crate::platform::Runtime;
 use crate::platform::config::Settings;
 use crate::store::Database;
 
-/// A path that exists.
+/// A route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
     PlaceCalls,
@@ -23,7 +23,7 @@ pub(super) enum Route {
 }
 
 impl Route {
-    /// Every route there is: one that is missing here answers nothing.
+    /// Every route. [`Route::find`] finds no other.
     pub(super) const ALL: [Self; 8] = [
         Self::PlaceCalls,
         Self::RecordTurn,
@@ -35,14 +35,14 @@ impl Route {
         Self::OpenApi,
     ];
 
-    /// The route at this path, and the `call_sid` in it; empty where the route has none.
+    /// The route at this path, and the `call_sid` in the path; empty if the route has none.
     fn find(path: &str) -> Option<(Self, String)> {
         Self::ALL
             .into_iter()
             .find_map(|route| Some((route, decoded(named(route.pattern(), path)?))))
     }
 
-    /// The route's pattern, which paths are compared with.
+    /// The path of the route. `{call_sid}` stands for one segment.
     pub(super) const fn pattern(self) -> &'static str {
         match self {
             Self::PlaceCalls => "/driver_data/call-elevenlabs",
@@ -56,7 +56,7 @@ impl Route {
         }
     }
 
-    /// The methods it takes, as the `Allow` header lists them.
+    /// The allowed methods, in the form of the `Allow` header.
     pub(super) const fn allowed(self) -> &'static str {
         match self {
             Self::PlaceCalls | Self::RecordTurn | Self::PostCall => "POST",
@@ -69,7 +69,7 @@ impl Route {
     }
 }
 
-/// What stands at `{call_sid}` in a path of this pattern, as one segment.
+/// The segment at `{call_sid}` if the path has this pattern; empty if the pattern has none.
 fn named<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
     let Some((before, after)) = pattern.split_once("{call_sid}") else {
         return (pattern == path).then_some("");
@@ -79,7 +79,7 @@ fn named<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
 }
 
 impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T, S> {
-    /// Finds the route and lets it answer. The first value is its pattern.
+    /// Finds the route and runs it. The first value is the route's pattern, for the log.
     pub(super) async fn route(
         &self,
         incoming: &mut impl Incoming,
@@ -92,7 +92,8 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
         if !route.allowed().split(", ").any(|allowed| allowed == method) {
             return (pattern, Err(Problem::MethodNotAllowed(route.allowed())));
         }
-        // Boxed, so that each route is code of its own instead of part of one giant.
+        // Boxed, so that each route is a future of its own. Otherwise this function's future would
+        // hold all of them.
         let answering: LocalBoxFuture<'_, Result<Answer, Problem>> = match route {
             Route::PlaceCalls => Box::pin(self.place_calls(incoming)),
             Route::RecordTurn => Box::pin(self.record_turn(incoming)),
@@ -108,13 +109,13 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
     }
 }
 
-/// The description of all of this, as it is written by `tests/host/openapi.rs`.
+/// `openapi.json`, which `tests/host/openapi.rs` writes and `build.rs` compacts.
 fn document() -> Answer {
     const DOCUMENT: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
     Answer::new(200, "application/json", DOCUMENT.to_owned())
 }
 
-/// A path segment without its percent-encoding.
+/// A path segment, percent-decoded.
 fn decoded(segment: &str) -> String {
     percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }

@@ -119,7 +119,7 @@ fn assert_not_recorded(reply: &Reply, drivers: &[u32]) {
     let call_sids: Vec<_> = drivers.iter().map(|driver| sid(*driver)).collect();
     assert_eq!(reply.body["call_sids"], json!(call_sids));
     let detail = reply.body["detail"].as_str().unwrap();
-    for word in ["none was dialled", "created", "pending", "new timestamp"] {
+    for word in ["None was dialled", "created", "pending", "new timestamp"] {
         assert!(detail.contains(word), "{detail}");
     }
 }

@@ -1,4 +1,4 @@
-//! The schemas of bodies and queries, from the very functions that read them.
+//! Describes bodies and queries with the same functions that read them.
 
 use core::fmt::Display;
 
@@ -12,7 +12,7 @@ use crate::store::reading::Position;
 /// The schema of the body that this function takes.
 pub fn body<V>(takes: impl FnOnce(&mut ObjectSchema) -> Option<V>) -> Value {
     let mut object = ObjectSchema::default();
-    // It gives no values, so nothing comes of it but the schema.
+    // The function returns nothing, because it gets no values. Only the schema counts.
     let _ = takes(&mut object);
     object.into_value()
 }
@@ -124,7 +124,7 @@ pub fn query<V>(takes: impl FnOnce(&mut Parameters) -> V) -> Vec<Value> {
     parameters.0
 }
 
-/// The parameters of a query, one after the other.
+/// The parameters of a query.
 #[derive(Debug, Default)]
 pub struct Parameters(Vec<Value>);
 
@@ -134,7 +134,7 @@ impl Parameters {
             "name": name,
             "in": "query",
             "description": description,
-            // An empty value counts as none.
+            // An empty value counts as absent.
             "allowEmptyValue": true,
             "schema": schema,
         }));
@@ -160,7 +160,7 @@ impl TakesQuery for Parameters {
         let schema = json_schema!({
             "type": "integer", "minimum": 1, "maximum": greatest, "default": default,
         });
-        let number = self.push(name, "The most items of a page.", schema);
+        let number = self.push(name, "Maximum number of items of a page.", schema);
         number.unwrap_or(default)
     }
 
@@ -168,7 +168,7 @@ impl TakesQuery for Parameters {
         let schema = json_schema!({
             "type": "string", "pattern": "^([0-9A-Fa-f]{2})+$", "maxLength": 1000,
         });
-        let description = "The next_cursor of the page before, unchanged.";
+        let description = "The next_cursor of the previous page, unchanged.";
         self.push(name, description, schema)
     }
 }

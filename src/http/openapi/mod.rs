@@ -1,7 +1,8 @@
-//! The OpenAPI document of the service, made on the host from what serves: the router's routes,
-//! the readers of requests, the types of answers, and the problems' own responses.
+//! Generates the OpenAPI document from the code that serves: the router's routes, the functions
+//! that read requests, the types of answers, and the responses of problems.
 //!
-//! `openapi.json` is its text; `tests/host/openapi.rs` writes it and holds it to this.
+//! `tests/host/openapi.rs` writes the document to `openapi.json` and fails if the file is out of
+//! date. The worker serves the file; the linker leaves this module out of it.
 
 mod describe;
 mod operations;
@@ -15,7 +16,7 @@ use super::router::Route;
 use operations::{Content, Operation, operation};
 pub use problems::every_problem;
 
-/// The document, as `GET /openapi.json` serves it.
+/// The document that `GET /openapi.json` serves.
 #[must_use]
 pub fn document() -> Value {
     let settings = SchemaSettings::draft2020_12()
@@ -41,8 +42,8 @@ pub fn document() -> Value {
         },
         "servers": [{ "url": "/", "description": "The host that serves this document." }],
         "tags": [
-            { "name": "Calls", "description": "Placing calls and reading what became of them." },
-            { "name": "Webhooks", "description": "What ElevenLabs and its agents report." },
+            { "name": "Calls", "description": "Place calls and read their results." },
+            { "name": "Webhooks", "description": "Receive what ElevenLabs and its agents report." },
             { "name": "Service", "description": "The service itself." },
         ],
         "paths": paths,
@@ -59,7 +60,7 @@ pub fn document() -> Value {
 fn headers() -> Value {
     json!({
         "RequestId": {
-            "description": "The request's name; the log line has the same.",
+            "description": "The id of the request. The log lines of the request have the same id.",
             "required": true,
             "schema": { "type": "string", "minLength": 1 },
         },
@@ -71,7 +72,7 @@ fn headers() -> Value {
     })
 }
 
-/// What every answer carries.
+/// The headers of every answer.
 fn common_headers() -> Map<String, Value> {
     let mut headers = Map::new();
     for (name, component) in [
@@ -84,7 +85,7 @@ fn common_headers() -> Map<String, Value> {
     headers
 }
 
-/// Collects the components that operations refer to.
+/// Writes the operations and collects the components that they refer to.
 struct Writer {
     schemas: SchemaGenerator,
     responses: Map<String, Value>,
@@ -126,7 +127,7 @@ impl Writer {
         Value::Object(described)
     }
 
-    /// The same without bodies.
+    /// The HEAD operation of a GET operation.
     fn head(&mut self, operation: &Operation) -> Value {
         let mut responses = Map::new();
         let statuses = operation.problems.iter().map(|problem| problem.status().0);
@@ -153,8 +154,8 @@ impl Writer {
         Value::Object(described)
     }
 
-    /// A reference to this response; under its codes' name, and the operation's where another
-    /// operation has one like it that differs.
+    /// Adds the response to the components, under the names of its codes, and returns a reference.
+    /// If another operation has a different response under that name, it adds the operation's id.
     fn response(&mut self, operation: &str, (name, response): (String, Value)) -> Value {
         let known = self
             .responses
@@ -191,7 +192,7 @@ fn answer(description: &str, contents: &[Content]) -> Value {
     for Content { media_type, schema } in contents {
         if *media_type == "text/csv" {
             let next = json!({
-                "description": "The cursor of the next page; missing on the last one.",
+                "description": "The cursor for the next page; absent on the last page.",
                 "schema": { "type": "string" },
             });
             headers.insert("X-Next-Cursor".to_owned(), next);

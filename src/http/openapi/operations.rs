@@ -1,4 +1,4 @@
-//! What the document says of each route: who may, what goes in, and which answers come out.
+//! The operation of each route: its security, request and answers.
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
@@ -18,42 +18,33 @@ use crate::http::record_turn::{self, TurnSaved};
 use crate::http::router::Route;
 use crate::model::{Call, CallSid};
 
-/// A form of an answer.
+/// One media type of an answer.
 pub struct Content {
-    /// Its media type.
     pub media_type: &'static str,
-    /// The schema of it.
     pub schema: Value,
 }
 
 /// One operation of the document.
 pub struct Operation {
-    /// Its name.
     pub id: &'static str,
-    /// In a few words.
     pub summary: &'static str,
-    /// In a few more.
     pub description: &'static str,
-    /// The group it belongs to.
     pub tag: &'static str,
-    /// Who may.
     pub security: Value,
-    /// What stands in the path and the query.
     pub parameters: Vec<Value>,
-    /// What goes in.
     pub body: Option<Value>,
-    /// What comes out: status, meaning, forms.
+    /// Each success: status, description, media types.
     pub answers: Vec<(u16, &'static str, Vec<Content>)>,
-    /// What can go wrong, but for the wrong method.
+    /// Every problem except the wrong method, which each route has.
     pub problems: Vec<Problem>,
 }
 
-/// The token that a route wants.
+/// The security of the routes that require `API_TOKEN`.
 fn api_token() -> Value {
     json!([{ "ApiToken": [] }])
 }
 
-/// How callers show who they are.
+/// How callers authenticate.
 pub fn security_schemes() -> Value {
     json!({
         "ApiToken": {
@@ -62,21 +53,21 @@ pub fn security_schemes() -> Value {
         },
         "WebhookToken": {
             "type": "http", "scheme": "bearer",
-            "description": "The secret WEBHOOK_TOKEN, once it is set.",
+            "description": "The secret WEBHOOK_TOKEN, if it is set.",
         },
         "Signature": {
             "type": "apiKey", "in": "header", "name": "ElevenLabs-Signature",
             "description": "t=<unix seconds>,v0=<hex>: HMAC-SHA256 of `<t>.<raw body>` under \
-                            ELEVENLABS_WEBHOOK_SECRET, t within 45 minutes of now.",
+                            ELEVENLABS_WEBHOOK_SECRET. t is at most 45 minutes from now.",
         },
     })
 }
 
-/// The parameter of the path.
+/// The path parameter.
 pub fn call_sid() -> Value {
     json!({
         "name": "call_sid", "in": "path", "required": true,
-        "description": "The call's name; it may be percent-encoded.",
+        "description": "The call_sid; it may be percent-encoded.",
         "schema": { "$ref": "#/components/schemas/CallSid" },
     })
 }
@@ -136,7 +127,7 @@ const EVENT_EXAMPLE: &str = r#"{
   }
 }"#;
 
-/// Who may ask, of an operation without body, path or query.
+/// An operation without request and answers. The caller adds those.
 fn plain(
     (id, tag): (&'static str, &'static str),
     summary: &'static str,
@@ -156,9 +147,9 @@ fn plain(
     }
 }
 
-/// What the document says of a route.
+/// The operation of a route.
 pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
-    // Every problem's response refers to it.
+    // Responses and parameters refer to these two by name.
     let _ = schemas.subschema_for::<ProblemBody>();
     let _ = schemas.subschema_for::<CallSid>();
     let sid = || "EL_12345_2025-11-21T10:30:00Z".to_owned();
@@ -170,10 +161,13 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
                 CALLS_EXAMPLE,
             )),
             answers: [
-                (201, "Every call was newly placed."),
+                (201, "This request placed every call."),
                 (200, "Every call was on record before."),
-                (207, "Mixed: each call tells what became of it."),
-                (502, "No call could be placed; each tells why."),
+                (207, "The results differ. Look at each call."),
+                (
+                    502,
+                    "No call could be placed. The error of each call says why.",
+                ),
             ]
             .map(|(status, meaning)| (status, meaning, vec![json_of::<CallsPlaced>(schemas)]))
             .into(),
@@ -187,19 +181,21 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
             ..plain(
                 ("placeCalls", "Calls"),
                 "Place calls",
-                "Records a call for each driver, then dials it. No driver may be listed twice. The \
-                 whole request is checked before anything is recorded, and a call is dialled at \
-                 most once, however often the request is sent.\n\n\
-                 **Your own timeout.** The answer comes when the last dial is answered: over \
-                 Twilio within seconds, over a SIP trunk at pick-up. Six dials are open at once, \
-                 and each may take ELEVENLABS_TIMEOUT_SECS (90), so 20 drivers on a SIP trunk may \
-                 take six minutes. If you hang up before, no further dial starts; open dials go \
-                 on, and their answers are recorded for at most 30 seconds. A call without a dial \
-                 becomes failed with not_dialled: no phone rang, place it with a new timestamp. \
-                 Send the same request again to learn what became of each call; it dials none of \
-                 them again. Where an item has pending it is not known yet whether a phone rang: \
-                 ask again after known_by. A new timestamp is safe once the call has failed with \
-                 not_dialled, never_started or elevenlabs_rejected.",
+                "Records a call for each driver, then dials it. The request must not list a driver \
+                 twice. The service checks the whole request before it records anything. \
+                 The request is idempotent: a call is dialled at most once, however often the \
+                 request is sent.\n\n\
+                 **Your own timeout.** The answer comes when ElevenLabs has answered the last \
+                 dial: over Twilio within seconds, over a SIP trunk at pick-up. Six dials are open \
+                 at once, and each may take ELEVENLABS_TIMEOUT_SECS (90). So 20 drivers on a SIP \
+                 trunk may take 4 × 90 seconds, six minutes. If you hang up earlier, no further \
+                 dial starts. Open dials continue, and their answers are recorded for at most 30 \
+                 seconds. A call without a dial fails with not_dialled: no phone rang, so place it \
+                 with a new timestamp.\n\n\
+                 **Retry.** Send the same request again to learn the result of each call. It dials \
+                 none of them again. While an item has pending, it is unknown whether a phone \
+                 rang: ask again after known_by. A new timestamp is safe after the call has failed \
+                 with not_dialled, never_started or elevenlabs_rejected.",
                 api_token(),
             )
         },
@@ -213,7 +209,7 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
                 (201, "The turn is stored."),
                 (
                     200,
-                    "The turn was stored before; the numbers are the first one's.",
+                    "The turn was stored before. The ids are those of the first time.",
                 ),
             ]
             .map(|(status, meaning)| (status, meaning, vec![json_of::<TurnSaved<'_>>(schemas)]))
@@ -232,9 +228,9 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
             ..plain(
                 ("recordTurn", "Webhooks"),
                 "Record one spoken turn",
-                "Stores a turn under the next number of its conversation, once. A conversation_id \
-                 links a call that has no conversation yet. Open to everybody unless \
-                 WEBHOOK_TOKEN is set.",
+                "Stores a turn once, under the next number of its conversation. If the call has no \
+                 conversation yet, conversation_id links it. The request is idempotent. It is \
+                 unauthenticated unless WEBHOOK_TOKEN is set.",
                 json!([{}, { "WebhookToken": [] }]),
             )
         },
@@ -254,9 +250,9 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
             ],
             ..plain(
                 ("receiveEvent", "Webhooks"),
-                "Take in an event of ElevenLabs",
-                "Settles the call by what ElevenLabs says of its conversation. The same event \
-                 twice is applied once.",
+                "Receive an event of ElevenLabs",
+                "Settles the call by ElevenLabs' report of its conversation. The request is \
+                 idempotent: an event that comes twice is applied once.",
                 json!([{ "Signature": [] }]),
             )
         },
@@ -276,24 +272,28 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
             ..plain(
                 ("listCalls", "Calls"),
                 "List calls",
-                "Newest first, page by page. All conditions hold together.",
+                "Newest first, page by page. A call must match all parameters.",
                 api_token(),
             )
         },
         Route::ReadCall => Operation {
             answers: vec![(200, "The call.", vec![json_of::<Call>(schemas)])],
-            ..of_one_call("readCall", "Read one call", "The call as it is on record.")
+            ..of_one_call(
+                "readCall",
+                "Read one call",
+                "Returns the call as it is on record.",
+            )
         },
         Route::ReadTranscription => Operation {
             answers: vec![(
                 200,
-                "What was said, in order.",
+                "The turns, in order.",
                 vec![json_of::<CallTranscription>(schemas), text("text/plain")],
             )],
             ..of_one_call(
                 "readTranscription",
-                "Read what was said in a call",
-                "The turns that are stored so far.",
+                "Read the turns of a call",
+                "Returns the turns that are stored so far.",
             )
         },
         Route::Health => Operation {
@@ -311,8 +311,8 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
             problems: vec![Problem::Unhealthy(no_cause())],
             ..plain(
                 ("readHealth", "Service"),
-                "Is the service well?",
-                "The holder of API_TOKEN is told more.",
+                "Check that the service works",
+                "With API_TOKEN the answer has details.",
                 json!([{}, { "ApiToken": [] }]),
             )
         },
@@ -328,18 +328,18 @@ pub fn operation(route: Route, schemas: &mut SchemaGenerator) -> Operation {
             ..plain(
                 ("readDescription", "Service"),
                 "Read this document",
-                "What the service takes and answers, in OpenAPI 3.1.",
+                "Returns the description of all routes, in OpenAPI 3.1.",
                 json!([]),
             )
         },
     }
 }
 
-/// An event of any type; those that the ledger uses name their conversation.
+/// An event of any type. The types that the ledger uses must name their conversation.
 fn event_taken() -> Value {
     let words = json!({ "type": "string", "pattern": r"\S" });
     json!({
-        "description": "ElevenLabs defines it.",
+        "description": "ElevenLabs defines the event.",
         "type": "object",
         "properties": { "type": words, "data": {} },
         "required": ["type"],

@@ -1,4 +1,4 @@
-//! The problems' part of the document, taken from the responses they really become.
+//! Describes the problems, from the responses that they become.
 
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ pub fn every_problem() -> Vec<Problem> {
     core::iter::successors(Some(first), next).collect()
 }
 
-/// The kind after this one. A new kind does not compile until it has its place here.
+/// The next kind. The match has no wildcard, so a new kind does not compile until it is here.
 fn next(problem: &Problem) -> Option<Problem> {
     let call_sid = "EL_12345_2025-11-21T10:30:00Z".to_owned();
     Some(match problem {
@@ -40,14 +40,14 @@ fn next(problem: &Problem) -> Option<Problem> {
     })
 }
 
-/// A faulty field of a body.
+/// A problem with one faulty field of a body.
 pub fn invalid_field(field: &str, message: &str) -> Problem {
     let mut faults = Faults::default();
     faults.push(field.to_owned(), &message);
     Problem::faulty(faults)
 }
 
-/// The calls could not be recorded.
+/// An example of [`Problem::CallNotRecorded`].
 pub fn call_not_recorded() -> Problem {
     Problem::CallNotRecorded(PlaceError {
         call_sids: vec![CallSid::from_text("EL_12345_2025-11-21T10:30:00Z")],
@@ -55,13 +55,13 @@ pub fn call_not_recorded() -> Problem {
     })
 }
 
-/// A missing setting; which one, no answer says.
+/// An example of [`Problem::NotConfigured`]. No answer names the setting.
 pub const fn not_configured() -> Problem {
     let (name, fault) = ("API_TOKEN", "is not set");
     Problem::NotConfigured(NotConfigured { name, fault })
 }
 
-/// The database did not do its part.
+/// An example of [`Problem::StoreUnavailable`].
 pub fn store_unavailable() -> Problem {
     Problem::StoreUnavailable {
         call_sid: None,
@@ -69,12 +69,12 @@ pub fn store_unavailable() -> Problem {
     }
 }
 
-/// No answer tells the cause.
+/// An empty cause. No answer shows it.
 pub fn no_cause() -> DatabaseError {
     DatabaseError::new("")
 }
 
-/// The responses that these problems of a route become, by status: each with its name.
+/// The responses to these problems of a route: for each status a name and the response.
 pub fn responses(route: Route, problems: &[Problem]) -> Vec<(u16, (String, Value))> {
     let not_allowed = [Problem::MethodNotAllowed(route.allowed())];
     let problems: Vec<&Problem> = problems.iter().chain(&not_allowed).collect();
@@ -90,7 +90,7 @@ pub fn responses(route: Route, problems: &[Problem]) -> Vec<(u16, (String, Value
     statuses.into_iter().map(response).collect()
 }
 
-/// The one response that stands for these problems of one status.
+/// One response for all these problems, which have the same status, with its name.
 fn response(problems: &[&Problem]) -> (String, Value) {
     let mut headers = common_headers();
     let mut examples = Map::new();
@@ -128,7 +128,7 @@ fn response(problems: &[&Problem]) -> (String, Value) {
     (codes.join("-or-"), response)
 }
 
-/// `www-authenticate` as `WWW-Authenticate`, as people write it.
+/// Writes `www-authenticate` as `WWW-Authenticate`.
 fn http_case(name: &str) -> String {
     let word = |word: &str| match word.split_at_checked(1) {
         _ if word == "www" => "WWW".to_owned(),
