@@ -1,4 +1,4 @@
-//! The statements that make a call's turns what an [`Arrangement`] says. They are part of the batch of a
+//! The statements that apply an [`Arrangement`] to a call's turns. They are part of the batch of a
 //! settlement ([`Store::settle`](super::Store::settle)).
 
 use super::gate::Guarded;
@@ -7,26 +7,25 @@ use super::turns::STEP_BACK;
 use super::{DatabaseError, Statement};
 use crate::model::{Arrangement, TURNS_PER_CALL, UtcTime, nth_turn, transcription_id};
 
-/// About how long the JSON text of one parameter gets, in bytes.
+/// Maximum length of the JSON text of one parameter, in bytes and roughly. D1 takes 2 MB.
 const CHUNK: usize = 500_000;
 
-/// Which ids the inserted turns get.
+/// The ids of the inserted turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ids {
     call_id: i64,
-    /// How many turns the call has had so far.
+    /// Number of turns that the call ever had, the removed ones included.
     had: i64,
-    /// `calls.turns_removed` after the settlement: with the turns that are there then, it is again
-    /// all that the call ever had.
+    /// `calls.turns_removed` after the settlement.
     pub removed_after: i64,
 }
 
 impl Ids {
-    /// The greatest id of the turns counts as well, for a call that an older version has settled
-    /// since migration 0010: that version removes turns without counting them.
+    /// Counts the call's turns. The greatest id of a turn counts too: versions from before migration
+    /// 0010 remove turns without counting them in `turns_removed`.
     ///
     /// # Errors
-    /// [`DatabaseError`] when the call would have had more turns than there are ids for it.
+    /// [`DatabaseError`] when the call would get more turns than there are ids for it.
     pub fn of(before: &CallWithTurns, settled: &Settled) -> Result<Self, DatabaseError> {
         let call_id = before.call.id;
         let number = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
@@ -46,12 +45,12 @@ impl Ids {
         Ok(Self {
             call_id,
             had,
-            // had + inserted, less the turns that are there afterwards.
+            // = (had + inserted) - (there + inserted - removed)
             removed_after: had - there + removed,
         })
     }
 
-    /// The inserted turns, each with its id.
+    /// Pairs each inserted turn with its id.
     fn given<T>(self, inserted: &[T]) -> Vec<(i64, &T)> {
         let ids = (1..).map(|nth| transcription_id(self.call_id, self.had + nth));
         ids.zip(inserted).collect()
@@ -121,7 +120,7 @@ pub(super) fn arrange(
     Ok(())
 }
 
-/// The items as JSON arrays of about [`CHUNK`] bytes each.
+/// Splits the items into JSON arrays of about [`CHUNK`] bytes, of at least one item each.
 fn chunks<T: serde::Serialize>(items: &[T]) -> Result<Vec<String>, DatabaseError> {
     let mut chunks: Vec<String> = Vec::new();
     for item in items {

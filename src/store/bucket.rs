@@ -1,15 +1,15 @@
-//! What the ledger needs of a bucket: texts under keys, read and written whole.
+//! The interface to the bucket: whole texts under keys.
 
 use core::convert::Infallible;
 use core::fmt;
 use core::future::Future;
 
-/// Why the bucket did not do what it was asked for.
+/// Why an operation of the bucket failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketError(String);
 
 impl BucketError {
-    /// An error with the bucket's own message, for the log only.
+    /// An error with the bucket's own message. It goes into the log only.
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
@@ -25,25 +25,25 @@ impl core::error::Error for BucketError {}
 
 /// A bucket: Cloudflare R2 in the worker, a map in the tests.
 ///
-/// Every operation is idempotent. After an error it may have happened nevertheless, because an
-/// answer can be lost. What was written is read by everyone from the answer on.
+/// Every operation is idempotent. It may have happened despite an error: the answer may be lost. A
+/// successful write is visible to all later reads.
 pub trait Bucket {
-    /// Writes an object, in place of one that has this key.
+    /// Writes an object. Replaces the one with this key.
     ///
     /// # Errors
-    /// [`BucketError`]; the object may be written nevertheless.
+    /// [`BucketError`]. The object may be written nevertheless.
     fn put(&self, key: &str, text: &str) -> impl Future<Output = Result<(), BucketError>>;
 
     /// Reads an object; `None` if there is none.
     ///
     /// # Errors
-    /// [`BucketError`] if the bucket does not tell.
+    /// [`BucketError`] if the bucket did not answer.
     fn get(&self, key: &str) -> impl Future<Output = Result<Option<String>, BucketError>>;
 
     /// Deletes at most 1,000 objects. Keys without an object are no error.
     ///
     /// # Errors
-    /// [`BucketError`]; some or all may be deleted nevertheless.
+    /// [`BucketError`]. Some or all may be deleted nevertheless.
     fn delete(&self, keys: &[String]) -> impl Future<Output = Result<(), BucketError>>;
 }
 

@@ -1,12 +1,12 @@
-//! Calls on record.
+//! Writing calls before and after their dial, and reading one.
 
 use super::call_row::call_columns;
 use super::{CallRow, Database, DatabaseError, ResultSet, Statement, Store};
 use crate::model::{Call, CallSid, DriverId, FailureReason, UtcTime};
 use crate::platform::Runtime;
 
-/// The columns of [`Call`], from `calls c`. Numbers run 1…n without gap, so the greatest is the
-/// count, and it is the last entry of an index instead of a scan.
+/// The columns of [`Call`], from `calls c`. Sequence numbers run 1…n without gap, so the greatest one
+/// is the number of turns. SQLite reads it from the end of an index, without a scan.
 pub(super) const CALL_COLUMNS: &str = "c.id, c.call_sid, c.conversation_id, c.driver_id, c.status, \
     c.failure_reason, c.call_start_time, c.call_end_time, c.summary, c.created_at, c.updated_at, \
     COALESCE((SELECT MAX(t.sequence_number) FROM call_transcriptions t \
@@ -15,9 +15,9 @@ pub(super) const CALL_COLUMNS: &str = "c.id, c.call_sid, c.conversation_id, c.dr
 /// A call about to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCall {
-    /// Its name.
+    /// Unique: it makes recording idempotent.
     pub call_sid: CallSid,
-    /// Whom it phones.
+    /// The driver to phone.
     pub driver_id: DriverId,
 }
 
@@ -26,14 +26,14 @@ pub(super) const IS_SUPPOSED: &str =
     "failure_reason IN ('outcome_unknown', 'never_started', 'no_outcome')";
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// Records the calls that are not on record yet, as `in_progress` without a conversation,
-    /// and tells what is on record of all of them, in the order asked. One round trip.
+    /// Records the calls that are not on record yet, as `in_progress` without a conversation.
+    /// Returns the rows of all calls, in the order of `calls`. One round trip.
     ///
-    /// The `dial_token` says whose a row is, also when this write is repeated after a lost
-    /// answer or races an equal request: the row keeps the token of the one that made it.
+    /// A row keeps the `dial_token` of the request that recorded it. So the request knows its own
+    /// rows, after a retry and in a race with an equal request.
     ///
     /// # Errors
-    /// [`DatabaseError`] after the retries; then nothing may be dialled.
+    /// [`DatabaseError`] after the retries. Then the request must not dial.
     pub async fn create_call_with_call_sid(
         &self,
         calls: &[NewCall],
@@ -80,13 +80,13 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
     }
 
-    /// Fails those of the calls that carry this dial token with `not_dialled`, and tells what is
-    /// on record of all of them, in the order asked. A call that is not on record is left out.
-    /// One round trip.
+    /// Fails those calls that have this dial token, with `not_dialled`. Returns the rows of all
+    /// calls, in the order of `call_sids`, without those that are not on record. Idempotent. One
+    /// round trip.
     ///
     /// Only the request that made the token may do this, and only for calls that it has not
-    /// dialled and will not dial. Then no phone rang, whatever else the row says: a conversation
-    /// on record is one that a turn named. Repeating it after a lost answer changes nothing more.
+    /// dialled and will not dial. Then no phone rang. A conversation in such a row does not mean
+    /// that one did: a turn named it.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -121,14 +121,15 @@ impl<D: Database, R: Runtime> Store<D, R> {
             .map_or_else(|| Ok(Vec::new()), ResultSet::rows)
     }
 
-    /// Writes down that this dial failed, and tells what is now on record. A call that meanwhile
-    /// has a conversation, or is settled, stays as it is: the phone did ring. A failure that was
-    /// only supposed while the dial was open gives way to what the dial told. One round trip.
+    /// Records that this dial failed, and returns the row. One round trip.
     ///
-    /// `ended_at` is the time of the failure where it is known that nothing follows.
+    /// If the call got a conversation or was settled while the dial was open, nothing changes: the
+    /// phone rang. A supposed failure is replaced by this one.
+    ///
+    /// `ended_at` is the time of the failure, or `None` if the phone may still ring.
     ///
     /// # Errors
-    /// [`DatabaseError`] after the retries, or when the row is not this dial's.
+    /// [`DatabaseError`] after the retries, or when the row has another dial token.
     pub async fn update_status_by_call_sid(
         &self,
         call_sid: &CallSid,
@@ -169,7 +170,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     }
 }
 
-/// What is on record of a call that carries this dial token.
+/// Reads the row of a call with this dial token.
 fn own_state(call_sid: &CallSid, dial_token: &str) -> Statement {
     Statement::new(concat!(
         "SELECT ",

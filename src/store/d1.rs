@@ -4,8 +4,7 @@ use super::r2::R2;
 use super::{Database, DatabaseError, ResultSet, Statement};
 use crate::platform::effects::Effects;
 
-/// D1 behind the binding `DB`, and the bucket beside it. When there is no database, every use of it
-/// says so.
+/// D1 behind the binding `DB`, and the bucket. If no database is bound, every operation fails.
 #[derive(Debug, Clone)]
 pub struct D1 {
     effects: Effects,
@@ -13,7 +12,7 @@ pub struct D1 {
 }
 
 impl D1 {
-    /// The database of the task that these effects belong to, and its bucket if one is bound.
+    /// The database for the task of these effects, with the bucket if one is bound.
     #[must_use]
     pub fn new(effects: Effects, has_bucket: bool) -> Self {
         Self {
@@ -42,7 +41,7 @@ impl Database for D1 {
 /// Reads two lines for each statement: rows read and written, and the rows as JSON.
 fn results(text: &str) -> Option<Vec<ResultSet>> {
     let mut results = Vec::new();
-    // JSON has no line end of its own: within a text it is escaped.
+    // The JSON has no line ends: those in texts are escaped.
     let mut lines = text.split('\n');
     while let (Some(counts), Some(rows)) = (lines.next(), lines.next()) {
         let (read, written) = counts.split_once(' ')?;

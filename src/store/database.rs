@@ -1,4 +1,4 @@
-//! What the ledger needs of a database: SQLite's SQL, a round trip at a time.
+//! The interface to the database: statements in SQLite's SQL, one transaction per round trip.
 
 use core::fmt;
 use core::future::Future;
@@ -16,7 +16,7 @@ use crate::platform::log::Line;
 pub struct Statement {
     /// The SQL text.
     pub sql: Cow<'static, str>,
-    /// What is bound, `?1` first.
+    /// The bound values, `?1` first.
     pub params: Vec<Param>,
 }
 
@@ -37,7 +37,7 @@ impl Statement {
     }
 }
 
-/// As the pair of text and parameters.
+/// As a pair of SQL text and parameters.
 impl Serialize for Statement {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         (&self.sql, &self.params).serialize(serializer)
@@ -50,7 +50,7 @@ impl Serialize for Statement {
 pub enum Param {
     /// SQL `NULL`.
     Null,
-    /// A whole number; D1 carries them exactly up to 2^53.
+    /// A whole number. D1 is exact only up to 2^53.
     Integer(i64),
     /// A text.
     Text(String),
@@ -92,16 +92,16 @@ impl<T: Into<Self>> From<Option<T>> for Param {
     }
 }
 
-/// What one statement gave back.
+/// The result of one statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResultSet {
     /// The rows as a JSON array of objects, column name to value.
     pub rows: String,
-    /// Rows the database read for it, as it bills them.
+    /// Rows read, as the database bills them.
     pub rows_read: u64,
-    /// Rows the database wrote for it, indexes included, as it bills them.
+    /// Rows written, index entries included, as the database bills them.
     pub rows_written: u64,
-    /// The operation it belongs to, for errors about its rows. The store sets it.
+    /// The operation, for errors about the rows. The store sets it.
     pub operation: Option<&'static str>,
 }
 
@@ -115,18 +115,18 @@ impl ResultSet {
     /// The rows as values of one type.
     ///
     /// # Errors
-    /// A permanent [`DatabaseError`] when a row has not the shape of `T`.
+    /// A permanent [`DatabaseError`] when a row does not have the shape of `T`.
     pub fn rows<T: FromRow>(&self) -> Result<Vec<T>, DatabaseError> {
         self.read_with(|json| Row::all(json)?.iter_mut().map(T::from_row).collect())
     }
 
-    /// The rows as values of one type whose fields have the names of the columns. Several times
-    /// as fast as [`ResultSet::rows`]: for lists.
+    /// The rows as values of one type whose fields have the names of the columns. For lists: it is
+    /// several times as fast as [`ResultSet::rows`].
     ///
     /// # Errors
-    /// A permanent [`DatabaseError`] when a row has not the shape of `T`.
+    /// A permanent [`DatabaseError`] when a row does not have the shape of `T`.
     pub fn list<T: DeserializeOwned>(&self) -> Result<Vec<T>, DatabaseError> {
-        // The parser's own words may quote what was said in a call.
+        // The parser's own message may quote what was said in a call, so it is not logged.
         let shape = |error: serde_json::Error| unexpected(&format!("at byte {}", error.column()));
         self.read_with(|json| serde_json::from_str(json).map_err(shape))
     }
@@ -147,7 +147,7 @@ impl ResultSet {
 
 const NOT_ALLOWED: &str = "the plan allows this run no more statements";
 
-/// Why the database did not do as it was told.
+/// Why an operation of the database failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseError {
     message: String,
@@ -156,7 +156,7 @@ pub struct DatabaseError {
 }
 
 impl DatabaseError {
-    /// An error with the database's own message, which may carry SQL: for the log only.
+    /// An error with the database's own message. It may contain SQL, so it goes into the log only.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -164,7 +164,7 @@ impl DatabaseError {
         }
     }
 
-    /// The error with the operation that failed, unless it names one already.
+    /// The error with the operation that failed. An operation that it already names stays.
     #[must_use]
     pub fn during(self, operation: &'static str) -> Self {
         Self {
@@ -173,7 +173,7 @@ impl DatabaseError {
         }
     }
 
-    /// The line with the operation that failed, and why.
+    /// The log line with the operation that failed and the message.
     #[must_use]
     pub fn log(&self, line: Line) -> Line {
         Line {
@@ -183,21 +183,20 @@ impl DatabaseError {
         }
     }
 
-    /// The error of an operation that would send more statements than [`super::Store::allow`]
-    /// allows.
+    /// The error of an operation that would exceed the limit of [`super::Store::allow`].
     #[must_use]
     pub fn not_allowed() -> Self {
         Self::new(NOT_ALLOWED)
     }
 
-    /// Whether it is [`DatabaseError::not_allowed`]: nothing was sent.
+    /// Whether it is [`DatabaseError::not_allowed`]. Then nothing was sent.
     #[must_use]
     pub fn is_not_allowed(&self) -> bool {
         self.message == NOT_ALLOWED
     }
 
-    /// Whether trying again may help. Decided by the messages that D1's documentation names as
-    /// transient; constraint, type and syntax errors and daily limits are not among them.
+    /// Whether a retry may succeed. D1's documentation names these messages as transient.
+    /// Constraint, type and syntax errors and daily limits are permanent.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         const TRANSIENT: [&str; 6] = [
@@ -220,20 +219,19 @@ impl fmt::Display for DatabaseError {
 
 impl std::error::Error for DatabaseError {}
 
-/// A SQLite database: D1 in the worker, SQLite itself in the tests. Beside it there may be a bucket
-/// for texts that are better not in it.
+/// A SQLite database: D1 in the worker, SQLite itself in the tests. A bucket for large texts may be
+/// bound with it.
 pub trait Database {
-    /// The kind of bucket.
+    /// The type of the bucket.
     type Bucket: Bucket;
 
     /// The bucket, if one is bound.
     fn bucket(&self) -> Option<&Self::Bucket>;
 
-    /// Runs the statements in one round trip and one transaction: all of them or none.
+    /// Runs the statements in one round trip and one transaction, so all of them or none.
     ///
     /// # Errors
-    /// [`DatabaseError`]; the statements may nevertheless have been committed, because an answer
-    /// can be lost.
+    /// [`DatabaseError`]. The statements may be committed nevertheless: the answer may be lost.
     fn run(
         &self,
         statements: &[Statement],

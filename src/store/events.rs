@@ -1,4 +1,4 @@
-//! ElevenLabs' events: kept as they come, and those that wait to be applied.
+//! ElevenLabs' events: keeping them, and taking those that wait to be applied.
 
 use super::payloads::{self, Payload};
 use super::settlement::{CallWithTurns, call_with_turns, select_call_with_turns};
@@ -6,32 +6,32 @@ use super::{Database, DatabaseError, FromRow, ResultSet, Row, Statement, Store};
 use crate::model::{EventOutcome, UtcTime};
 use crate::platform::Runtime;
 
-/// The types that are applied, for the searches by conversation: they make its unique index serve.
+/// The types that are applied. With them, a search by conversation uses the table's unique index.
 const APPLIED_TYPES: &str = "('post_call_transcription', 'call_initiation_failure')";
 
-/// What a received event is kept under.
+/// An event to keep. Its type, conversation and timestamp are its key.
 #[derive(Debug, Clone, Copy)]
 pub struct NewEvent<'a> {
-    /// ElevenLabs' word for what happened.
+    /// ElevenLabs' name for the type.
     pub kind: &'a str,
-    /// The conversation; empty where the event names none.
+    /// Empty if the event names none.
     pub conversation_id: &'a str,
     /// Unix seconds.
     pub timestamp: i64,
-    /// The whole body, where it is worth keeping.
+    /// The whole body; `None` for an event that is ignored.
     pub payload: Option<&'a str>,
     /// `Kept`, or `Ignored` for a type that is never applied.
     pub outcome: EventOutcome,
-    /// False for an event of another agent: it is kept only if its call is on record.
+    /// False for an event of another agent. Such an event is kept only if its call is on record.
     pub ours: bool,
 }
 
-/// One event as it is kept.
+/// An event on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptEvent {
     /// The row's number.
     pub id: i64,
-    /// What became of it so far.
+
     pub outcome: EventOutcome,
     /// Whether the row names an object of the bucket.
     in_bucket: bool,
@@ -47,20 +47,20 @@ impl FromRow for KeptEvent {
     }
 }
 
-/// An event that was taken from the line, without its payload.
+/// An event that was taken from the queue, without its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingEvent {
     /// The row's number.
     pub id: i64,
     /// Its conversation.
     pub conversation_id: String,
-    /// When it came.
+    /// When it was first delivered.
     pub received_at: UtcTime,
-    /// Whether its payload can be read.
+    /// Whether its payload is in the row or in a bucket that is bound.
     pub has_payload: bool,
-    /// Whether it waits still; false when it expired.
+    /// False if it expired just now.
     pub waits: bool,
-    /// The object that its row names.
+    /// The key of the object that its row names.
     object: Option<String>,
 }
 
@@ -80,7 +80,7 @@ impl FromRow for WaitingEvent {
     }
 }
 
-/// An event that waits, with the place of its payload.
+/// An event that waits, and where its payload is.
 struct Waiting {
     id: i64,
     payload: Payload,
@@ -101,7 +101,7 @@ impl FromRow for EventOutcome {
     }
 }
 
-/// Whether events wait for the conversation of this parameter, as a condition.
+/// The condition that events wait for the conversation of this parameter.
 pub(super) fn events_wait(parameter: &str) -> String {
     format!(
         "EXISTS (SELECT 1 FROM elevenlabs_events WHERE conversation_id = {parameter} \
@@ -109,7 +109,7 @@ pub(super) fn events_wait(parameter: &str) -> String {
     )
 }
 
-/// Asks whether events wait for a conversation (`?1`).
+/// Selects a row if events wait for this conversation.
 pub(super) fn any_waiting(conversation_id: &str) -> Statement {
     Statement::new(format!(
         "SELECT id FROM elevenlabs_events WHERE conversation_id = ?1 AND type IN {APPLIED_TYPES} \
@@ -119,27 +119,26 @@ pub(super) fn any_waiting(conversation_id: &str) -> Statement {
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// Keeps an event unless it is kept already, and reads its row and its call. One round trip.
+    /// Keeps an event, and reads its row and its call. Idempotent. One round trip of the database.
     ///
-    /// 1. Put the payload into the bucket, if one is bound. If the bucket fails, the row takes it.
-    /// 2. Insert the row, and read what is on record. No row is `None`: the event is another agent's,
-    ///    and no call on record has its conversation or its `call_sid`. A conversation that only a
-    ///    turn claimed does not count. The statement that checks this also inserts, so no call can be
-    ///    recorded in between.
-    /// 3. Delete the object if the row on record does not name it: the event was kept before, and its
-    ///    payload is in the row or was cleared; or the bucket's answer was lost.
+    /// 1. Put the payload into the bucket, if one is bound. If the bucket fails, put it into the row.
+    /// 2. Insert the row unless the event has one, and read the row and the call. The row is `None`
+    ///    if the event is another agent's and no call on record has its conversation or its
+    ///    `call_sid`. A claimed conversation does not count. One statement checks this and inserts, so
+    ///    no other request can record a call in between.
+    /// 3. Delete the object if the row does not name it: the event was kept before, with its payload
+    ///    in the row or cleared; or the bucket's answer was lost.
     ///
     /// # Errors
-    /// [`DatabaseError`] after the retries; the event may be kept nevertheless. Then the object stays,
-    /// because the row may name it.
+    /// [`DatabaseError`] after the retries. The event may be kept nevertheless, so the object stays.
     pub async fn keep_event(
         &self,
         event: NewEvent<'_>,
         call_sid: Option<&str>,
         now: UtcTime,
     ) -> Result<(Option<KeptEvent>, Option<CallWithTurns>), DatabaseError> {
-        // 1. Another agent's event may be ignored, which shows only with its row. Its payload goes
-        //    into the row, so that what is ignored costs no operation of the bucket.
+        // 1. Only the insert shows whether another agent's event is ignored. So its payload goes into
+        //    the row: an event that is ignored costs no operation of the bucket.
         let object = event.payload.filter(|_| event.ours).and_then(|text| {
             let key = payloads::key(event.conversation_id, event.kind, event.timestamp);
             self.takes_payload(&key, text).then_some((key, text))
@@ -148,7 +147,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
             Some((key, text)) => self.put_payload(key, text).await,
             None => false,
         };
-        // 2.
+        // 2. A payload that is too large for a row is left out. ElevenLabs has the transcript too.
         let payload = event.payload.filter(|_| !in_bucket);
         let insert = Statement::new(
             "INSERT INTO elevenlabs_events \
@@ -183,7 +182,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         if kept.is_none() && event.ours {
             return Err(DatabaseError::new("the event was not kept").during(operation));
         }
-        // 3. If this fails, the object stays until the bucket's own rule removes it.
+        // 3. If this fails, the bucket's lifecycle rule removes the object later.
         if let Some((key, _)) = object
             && kept.as_ref().is_some_and(|kept| !kept.in_bucket)
         {
@@ -192,8 +191,8 @@ impl<D: Database, R: Runtime> Store<D, R> {
         Ok((kept, call_with_turns(results.get(2..).unwrap_or_default())?))
     }
 
-    /// So many waiting events of a conversation, oldest first, with the places of their payloads. One
-    /// round trip.
+    /// Reads at most `limit` waiting events of a conversation, the oldest first: their ids, and where
+    /// their payloads are. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -213,7 +212,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         Ok(rows.into_iter().map(|row| (row.id, row.payload)).collect())
     }
 
-    /// What became of an event. One round trip.
+    /// Reads an event's outcome. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -222,12 +221,12 @@ impl<D: Database, R: Runtime> Store<D, R> {
         Ok(self.run_one("event_outcome", select).await?.rows()?.pop())
     }
 
-    /// Ends an event's wait without applying it, as `Ignored` or `Expired`, and clears its payload:
-    /// it belongs to a call that is not in this ledger. One round trip, and another one if its payload
-    /// is in the bucket.
+    /// Gives a waiting event its final outcome without applying it, and clears its payload: its call
+    /// is not in this ledger. Idempotent. One round trip, and a second one if its payload is in the
+    /// bucket.
     ///
-    /// 1. Finish the row. It still names the object.
-    /// 2. Delete the object, and then its name.
+    /// 1. Update the row. It still names the object.
+    /// 2. Delete the object, and then its name in the row.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -249,7 +248,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
             self.run_one(operation, update).await?;
             return Ok(());
         }
-        // Read in a statement of its own: after a lost answer the update changes nothing more.
+        // Not RETURNING: in a retry after a lost answer the update changes no row.
         let columns = payloads::COLUMNS;
         let named = Statement::new(format!(
             "SELECT {columns} FROM elevenlabs_events \
@@ -268,13 +267,15 @@ impl<D: Database, R: Runtime> Store<D, R> {
         Ok(())
     }
 
-    /// Takes the conversation whose waiting events were not tried for the longest time, if that was
-    /// before a time, and moves all its events to the end of the line. Those that were received
-    /// before another time expire, and lose their payload. In the order they came; none when no
-    /// conversation waits. One round trip.
+    /// Takes the waiting events of one conversation, in the order of their delivery, and moves them
+    /// to the end of the queue. It is the conversation that was not tried for the longest time, if
+    /// that was before `tried_before`. Returns none when no conversation is due. One round trip.
+    ///
+    /// Events from before `expired_before` expire and lose their payload. If it is in the bucket,
+    /// delete the object, and then its name in the row.
     ///
     /// If the answer is lost, the retry takes the next conversation, and the first one waits for
-    /// another run. If an expired event was in the bucket, its object is deleted, and then its name.
+    /// another run.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.

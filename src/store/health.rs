@@ -1,16 +1,16 @@
-//! How the database is doing.
+//! What the health checks ask the database.
 
 use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
 use crate::platform::Runtime;
 
-/// What the detailed health check tells of the database.
+/// The database's part of the detailed health check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// The newest migration that is applied.
     pub migration: Option<String>,
-    /// Calls that no evidence has settled yet, counted up to 1,001.
+    /// Number of calls that wait to be settled, at most 1,001.
     pub unsettled_calls: i64,
-    /// Events that wait for their call, counted up to 1,001.
+    /// Number of events that wait for their call, at most 1,001.
     pub waiting_events: i64,
 }
 
@@ -25,18 +25,18 @@ impl FromRow for Condition {
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// Whether the database answers at all. One round trip.
+    /// Asks the database for an answer. One round trip.
     ///
     /// # Errors
-    /// [`DatabaseError`] when it does not, after the retries.
+    /// [`DatabaseError`] after the retries.
     pub async fn ping(&self) -> Result<(), DatabaseError> {
         self.run_one("ping", Statement::new("SELECT 1 AS one"))
             .await?;
         Ok(())
     }
 
-    /// How the database is doing. One round trip; both counts are read off partial indexes that
-    /// hold only what they count.
+    /// Reads the newest migration and counts what waits. One round trip. Both counts use partial
+    /// indexes, which hold only what waits.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries, or when it was never migrated.

@@ -1,8 +1,10 @@
 //! All SQL, and the one way to the database.
 //!
-//! Every operation goes through [`Store::run`]: it repeats what the platform calls transient,
-//! and counts what the database was asked. That is only sound because each statement here is
-//! written so that repeating it after a lost answer changes nothing more.
+//! Every operation goes through [`Store::run`], which retries transient errors and counts what the
+//! database is asked.
+//!
+//! **Invariant:** every operation here is idempotent. A retry after a lost answer changes nothing
+//! more.
 
 mod arranging;
 pub mod bucket;
@@ -33,25 +35,25 @@ pub use row::{FromRow, Row};
 use crate::platform::Runtime;
 pub use crate::platform::log::Usage;
 
-/// What an error says when there are fewer results than statements.
+/// The message of the error for fewer results than statements.
 const NO_RESULT: &str = "the database answered without a result";
-/// Tries per operation, the first included.
+/// Maximum tries of an operation, the first one included.
 pub const MAX_TRIES: u32 = 3;
-/// The greatest pause before the first repeat, in milliseconds; it doubles with each repeat.
+/// Maximum pause before the first retry, in milliseconds. It doubles with each retry.
 pub const BACKOFF_MS: u32 = 50;
 
-/// The ledger's books in a database. One is made for each request.
+/// The ledger's tables. Each request makes its own store.
 #[derive(Debug)]
 pub struct Store<D, R> {
     database: D,
     runtime: R,
     usage: Cell<Usage>,
-    /// How many more statements may be sent; `None` is as many as it takes.
+    /// How many more statements may be sent; `None` for no limit.
     allowed: Cell<Option<u32>>,
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// A store over this database, with no usage yet.
+    /// A store over this database. Its usage begins at 0.
     pub fn new(database: D, runtime: R) -> Self {
         Self {
             database,
@@ -61,7 +63,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
     }
 
-    /// The same store over another runtime.
+    /// The same store, usage and limit included, over another runtime.
     pub fn with_runtime<N>(self, runtime: N) -> Store<D, N> {
         Store {
             database: self.database,
@@ -71,13 +73,13 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
     }
 
-    /// What the database was asked so far.
+    /// The database's usage by this store so far.
     pub fn usage(&self) -> Usage {
         self.usage.get()
     }
 
-    /// Limits the statements that are sent from now on, retries included. What would send more
-    /// fails, and changes nothing.
+    /// Limits the statements that are sent from now on, retries included. An operation that would
+    /// send more fails before it sends any.
     pub fn allow(&self, statements: u32) {
         self.allowed.set(Some(statements));
     }
@@ -97,10 +99,10 @@ impl<D: Database, R: Runtime> Store<D, R> {
         result.ok_or_else(|| DatabaseError::new(NO_RESULT))
     }
 
-    /// Runs the statements in one round trip, at most [`MAX_TRIES`] times, with full jitter
-    /// between the tries, and only when the error is transient.
+    /// Runs the statements in one round trip and one transaction. Retries a transient error, up to
+    /// [`MAX_TRIES`] tries, with full jitter between them.
     ///
-    /// `operation` is the name of the method that asks; an error carries it into the log.
+    /// `operation` is the name of the calling method. An error carries it into the log.
     async fn run(
         &self,
         operation: &'static str,
@@ -138,10 +140,10 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
     }
 
-    /// Waits after so many tries: up to [`BACKOFF_MS`], doubled with each try, with full jitter.
+    /// Pauses after this many tries: a random time up to [`BACKOFF_MS`], doubled with each try.
     async fn pause_before_retry(&self, tries: u32) {
         let longest = u64::from(BACKOFF_MS << (tries - 1));
-        // Without random numbers the full pause is still a pause.
+        // Without random numbers, wait for the whole time.
         let pause = self
             .runtime
             .random()

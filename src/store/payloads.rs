@@ -1,11 +1,11 @@
-//! Payloads of events: objects of the bucket where one is bound, else in their rows.
+//! Payloads of events: in the bucket if one is bound, else in their rows.
 //!
-//! **Invariant:** a row that names an object (`payload_in_bucket` is 1) was written after the object,
-//! and names it until the object is deleted. So a worker that dies at any point loses no payload.
+//! **Invariant:** a row that names an object (`payload_in_bucket` is 1) is written after the object,
+//! and names it until the object is deleted. So no payload is lost, wherever the worker stops.
 //!
-//! An object without a name is left where the row never came and ElevenLabs does not deliver the event
-//! again, or where a repeat of the event crosses the deletion. A lifecycle rule of the bucket removes
-//! those (docs/deploying.md).
+//! Some objects stay without a row that names them: the row was never written and ElevenLabs did not
+//! deliver the event again, or a second delivery raced with the deletion. A lifecycle rule of the
+//! bucket removes them (docs/deploying.md).
 
 use super::bucket::{Bucket, BucketError};
 use super::{Database, DatabaseError, FromRow, MAX_TRIES, Row, Statement, Store};
@@ -13,15 +13,16 @@ use crate::model::UtcTime;
 use crate::platform::Runtime;
 use crate::platform::log::{Level, Line};
 
-/// The longest payload of a row, in bytes; D1 takes 2 MB.
+/// Maximum length of a payload in a row, in bytes. D1 takes 2 MB.
 pub(super) const LONGEST_IN_ROW: usize = 1_900_000;
-/// The longest payload of an object, in bytes. On its way into the bucket it is there several times:
-/// as the body, as the text of an effect, and twice in JavaScript. An instance has 128 MB.
+/// Maximum length of a payload in an object, in bytes. An instance has 128 MB, and a payload is in
+/// memory four times on its way into the bucket: as the body, as the text of an effect, and twice in
+/// JavaScript.
 const LONGEST_OBJECT: usize = 4 * 1024 * 1024;
-/// The longest key of an object, in bytes; R2's limit.
+/// Maximum length of an object's key, in bytes. R2's limit.
 const LONGEST_KEY: usize = 1024;
 
-/// How long a failing operation is retried, in milliseconds. ElevenLabs waits meanwhile.
+/// No retry begins after this time, in milliseconds: ElevenLabs waits for an answer.
 const PATIENCE_MS: i64 = 5_000;
 
 /// Where a payload is.
@@ -31,22 +32,22 @@ pub enum Payload {
     Row(String),
     /// In the bucket, under this key.
     Object(String),
-    /// Nowhere: it was too large for a row, or was cleared.
+    /// It was too large for a row, or was cleared.
     Nowhere,
 }
 
-/// What became of the objects of events whose texts' time has come.
+/// The result of deleting the objects of events whose texts are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Objects {
-    /// None is left.
+    /// All are deleted.
     Deleted,
-    /// The bucket failed: the next run deletes them.
+    /// The bucket failed. The next run deletes them.
     Left,
-    /// No bucket is bound any more.
+    /// No bucket is bound, so they cannot be deleted.
     OutOfReach,
 }
 
-/// The columns that tell where a payload is, and the object's key.
+/// The columns of [`Payload`], and those of the object's key.
 pub(super) const COLUMNS: &str =
     "payload, payload_in_bucket, conversation_id, type, event_timestamp";
 
@@ -66,29 +67,30 @@ impl FromRow for Payload {
     }
 }
 
-/// The key of an event's payload. Conversation, type and time are what the database knows an event
-/// by. Only types without a slash are kept, so no two events have one key.
+/// The key of an event's payload: the conversation, type and time that are unique in the table. Only
+/// types without a slash are kept, so no two events have the same key.
 pub(super) fn key(conversation_id: &str, kind: &str, timestamp: i64) -> String {
     format!("events/{conversation_id}/{kind}/{timestamp}")
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// Whether a bucket is bound that takes this.
+    /// Whether a bucket is bound and this payload is small enough for it.
     pub(super) fn takes_payload(&self, key: &str, text: &str) -> bool {
         self.database.bucket().is_some() && key.len() <= LONGEST_KEY && text.len() <= LONGEST_OBJECT
     }
 
-    /// Writes a payload into the bucket. False if the bucket failed: then the event's row takes it.
+    /// Writes a payload into the bucket. Returns false if the bucket failed.
     pub(super) async fn put_payload(&self, key: &str, text: &str) -> bool {
         let put = self.ask_bucket("put", key, async |bucket| bucket.put(key, text).await);
         put.await.is_ok()
     }
 
-    /// The text of an event's payload; `None` if only ElevenLabs can tell it: the event has none, its
-    /// object is gone, or no bucket is bound any more. If its object is gone, the row is told.
+    /// Reads an event's payload. `None` if the event has none, its object is gone, or no bucket is
+    /// bound: then only ElevenLabs knows the text. If the object is gone, the row's name of it is
+    /// removed.
     ///
     /// # Errors
-    /// [`BucketError`] if the bucket did not answer: the payload may be there later.
+    /// [`BucketError`] if the bucket did not answer. A later read may succeed.
     pub async fn read_payload(
         &self,
         event_id: i64,
@@ -103,14 +105,14 @@ impl<D: Database, R: Runtime> Store<D, R> {
         let get = self.ask_bucket("get", &key, async |bucket| bucket.get(&key).await);
         let text = get.await?;
         if text.is_none() {
-            // If this fails, the next reader tells the row.
+            // If this fails, the next read does it.
             let _ = self.forget_object(event_id).await;
         }
         Ok(text)
     }
 
-    /// Deletes the object of an event that is finished, and then its name in the row. What fails is
-    /// left to [`Store::clear_texts`], because the row still names the object.
+    /// Deletes the object of an event with a final outcome, and then its name in the row. If that
+    /// fails, the row still names the object, and [`Store::clear_texts`] deletes it later.
     pub(super) async fn drop_payload(&self, event_id: i64, payload: Payload) {
         if let Payload::Object(key) = payload
             && self.delete_objects(&[key]).await.is_ok()
@@ -120,7 +122,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
     }
 
-    /// Notes in the row of an event that the bucket has no object of it any more.
+    /// Removes the name of an event's object from the row.
     async fn forget_object(&self, event_id: i64) -> Result<(), DatabaseError> {
         let update = "UPDATE elevenlabs_events SET payload_in_bucket = 0 WHERE id = ?1";
         let statement = Statement::new(update).bind(event_id);
@@ -128,11 +130,11 @@ impl<D: Database, R: Runtime> Store<D, R> {
         Ok(())
     }
 
-    /// Deletes the objects of at most 1,000 events: of the rows after `from_id` up to `to_id` that are
-    /// older than `before`.
+    /// Deletes the objects of the events after `from_id` up to `to_id` that are older than `before`.
+    /// The range has at most 1,000 events.
     ///
     /// # Errors
-    /// [`DatabaseError`] after the retries; then nothing is deleted.
+    /// [`DatabaseError`] after the retries. Then nothing is deleted.
     pub(super) async fn clear_objects(
         &self,
         from_id: i64,
@@ -172,7 +174,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     /// Deletes at most 1,000 objects.
     ///
     /// # Errors
-    /// [`BucketError`] if the bucket did not answer, or is not bound any more.
+    /// [`BucketError`] if the bucket did not answer, or none is bound.
     pub(super) async fn delete_objects(&self, keys: &[String]) -> Result<(), BucketError> {
         let Some(first) = keys.first() else {
             return Ok(());
@@ -181,16 +183,16 @@ impl<D: Database, R: Runtime> Store<D, R> {
             .await
     }
 
-    /// Whether the bucket answers; `None` if none is bound.
+    /// Whether the bucket answers. `None` if none is bound.
     pub async fn bucket_answers(&self) -> Option<bool> {
         self.database.bucket()?;
-        // It is the answer that counts: there is no such object.
+        // There is no such object. Any answer shows that the bucket works.
         let get = self.ask_bucket("get", "health", async |bucket| bucket.get("health").await);
         Some(get.await.is_ok())
     }
 
-    /// Asks the bucket, at most [`MAX_TRIES`] times. Every error is retried, because every operation
-    /// may be repeated. What still fails is logged.
+    /// Asks the bucket, with at most [`MAX_TRIES`] tries. Retries every error, because every operation
+    /// is idempotent. Logs the last error.
     async fn ask_bucket<T>(
         &self,
         operation: &'static str,

@@ -1,5 +1,5 @@
 //! The worker's bucket: Cloudflare R2, through the effects `put`, `get` and `delete` of
-//! `src/effects.js`, which wait five seconds at most.
+//! `src/effects.js`. Each has a timeout of five seconds.
 
 use super::bucket::{Bucket, BucketError};
 use crate::platform::effects::Effects;
@@ -11,7 +11,7 @@ pub struct R2 {
 }
 
 impl R2 {
-    /// The bucket of the task that these effects belong to.
+    /// The bucket, for the task of these effects.
     #[must_use]
     pub const fn new(effects: Effects) -> Self {
         Self { effects }

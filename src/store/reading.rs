@@ -5,25 +5,25 @@ use super::{Database, DatabaseError, FromRow, Param, Row, Statement, Store};
 use crate::model::{Call, CallSid, CallStatus, DriverId, Turn, UtcTime};
 use crate::platform::Runtime;
 
-/// Which calls a list shows. All bounds hold together.
+/// Which calls a list shows. A call has to match all that is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallFilter {
-    /// Only calls of this status.
+    /// Only calls with this status.
     pub status: Option<CallStatus>,
-    /// Only this driver's calls.
+    /// Only calls to this driver.
     pub driver_id: Option<DriverId>,
-    /// Only calls that started then or later.
+    /// Only calls that started at this time or later.
     pub from: Option<UtcTime>,
-    /// Only calls that started before then.
+    /// Only calls that started before this time.
     pub to: Option<UtcTime>,
-    /// Only calls after this one in the list's order.
+    /// Only calls after this place in the list.
     pub after: Option<Position>,
 }
 
 /// A call's place in the list: its start time as it is stored, and its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// The stored text.
+    /// As it is stored.
     pub call_start_time: String,
     /// The row's number.
     pub id: i64,
@@ -54,8 +54,8 @@ impl FromRow for Heading {
     }
 }
 
-/// The list's statement. Each filter has an index that ends in the start time and the id, so the
-/// list is read off one of them and never sorted.
+/// The statement of the list. Every filter has an index that ends in the start time and the id. So
+/// SQLite reads the list in the order of one index and sorts nothing.
 #[must_use]
 pub fn list_statement(filter: &CallFilter, limit: i64) -> Statement {
     let mut conditions = Vec::new();
@@ -72,7 +72,7 @@ pub fn list_statement(filter: &CallFilter, limit: i64) -> Statement {
         condition("c.driver_id = ??", vec![driver_id.get().into()]);
     }
     if let Some(status) = filter.status {
-        // One driver's calls are few: with a driver the index is that one's, not the status'.
+        // One driver has few calls. The `+` keeps SQLite from using the index of the status.
         let column = if filter.driver_id.is_some() {
             "+c.status"
         } else {

@@ -5,8 +5,8 @@ use super::{CallRow, Database, DatabaseError, Statement, Store};
 use crate::model::{FailureReason, UtcTime};
 use crate::platform::Runtime;
 
-/// Marks the call that waits longest to be asked about as asked (`?2`), and reads it. The condition
-/// is that of the partial index `idx_calls_unsettled`, word for word.
+/// Sets `asked_at` (`?2`) of the unsettled call that waits longest, and reads the call. SQLite uses
+/// the partial index `idx_calls_unsettled` only for exactly this condition.
 pub const TAKE_UNSETTLED_CALL: &str = concat!(
     "UPDATE calls SET asked_at = ?2 WHERE id = \
        (SELECT id FROM calls \
@@ -18,12 +18,12 @@ pub const TAKE_UNSETTLED_CALL: &str = concat!(
 );
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// Takes the unsettled call that waits longest since it was recorded, or last asked about, if
-    /// that was before a time, and moves it to the end of the line. `None` when none is due. One
-    /// round trip.
+    /// Takes the unsettled call that waits longest, and moves it to the end of the queue. A call
+    /// waits since it was recorded or ElevenLabs was last asked about it; only one that waits since
+    /// before this time is due. `None` when none is due. One round trip.
     ///
-    /// Two runs at once take different calls. If the answer is lost, the retry takes the next
-    /// call, and the first one waits as if ElevenLabs had been asked about it.
+    /// Concurrent runs take different calls. If the answer is lost, the retry takes the next call,
+    /// and the first one waits as if ElevenLabs had been asked about it.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -37,8 +37,8 @@ impl<D: Database, R: Runtime> Store<D, R> {
         Ok(taken.rows()?.pop())
     }
 
-    /// Fails a call for lack of evidence, if it still is as it was read. Says whether it did. One
-    /// round trip.
+    /// Fails a call that ElevenLabs said nothing about. Compare-and-swap: returns `false`, and
+    /// changed nothing, if another request changed the call after it was read. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.

@@ -1,4 +1,4 @@
-//! Clearing texts that are older than they may be kept. Rows, numbers and outcomes stay.
+//! Clearing texts after the retention time. Rows, numbers and outcomes stay.
 
 use super::payloads::Objects;
 use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
@@ -7,36 +7,39 @@ use crate::platform::Runtime;
 
 const EVENTS: &str = "elevenlabs_events";
 
-/// How many rows of a table are looked at in one go.
+/// Maximum rows of a table that one run looks at.
 const PAGE: u64 = 500;
-/// How many calls' turns are looked at in one go, and as many calls again that retention has passed
-/// before and that have got texts since.
+/// Maximum new calls whose turns one run looks at. It looks at as many calls again that it has passed
+/// before and that got texts since.
 const CALLS: u64 = 50;
-/// How many turns are cleared in one go.
+/// Maximum turns that one run clears.
 const TURNS: usize = 2_000;
 
-/// What one go did.
+/// What one run did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cleared {
-    /// Rows that were cleared, or looked at and passed.
+    /// Number of rows that were cleared, or looked at and passed.
     pub rows: u64,
-    /// Whether the next go finds more.
+    /// Whether the next run may find more.
     pub more: bool,
 }
 
-/// A table whose texts are cleared row by row: its name, the column that tells a row's age, when a row may still get a
-/// text, and what clearing sets.
+/// A table whose texts are cleared row by row.
 struct Table {
     name: &'static str,
+    /// The column with a row's age.
     created: &'static str,
+    /// The condition that a row may still get a text. Clearing stops there.
     pending: &'static str,
+    /// The `SET` clause that clears a row.
     cleared: &'static str,
-    /// Which calls' words are cleared with rows `?1` to `?2` that are older than `?3`.
+    /// The calls whose words are cleared too, with the rows after `?1` up to `?2` that are older than
+    /// `?3`.
     also: Option<&'static str>,
 }
 
-/// Clears the words of a call. A reason that is one word in small letters is a code (`busy`,
-/// `outcome_unknown`) and stays; of a refusal its code stays.
+/// Clears the words of a call. A failure reason of one lower-case word is a code (`busy`,
+/// `outcome_unknown`) and stays. Of a refusal, the code stays.
 const WORDS_OF_A_CALL: &str = "summary = NULL, failure_reason = CASE \
     WHEN failure_reason GLOB 'elevenlabs_rejected:*' THEN 'elevenlabs_rejected' \
     WHEN failure_reason GLOB '*[^a-z_-]*' THEN NULL ELSE failure_reason END";
@@ -44,8 +47,8 @@ const WORDS_OF_A_CALL: &str = "summary = NULL, failure_reason = CASE \
 const TABLES: [Table; 2] = [
     Table {
         name: "calls",
-        // Not the last change: a turn is one, and so who may post turns could stop the clearing of
-        // all later calls.
+        // Not `updated_at`: posted turns change it, so their sender could stop the clearing of all
+        // later calls.
         created: "created_at",
         pending: "status = 'in_progress' OR failure_reason = 'outcome_unknown'",
         cleared: WORDS_OF_A_CALL,
@@ -56,7 +59,7 @@ const TABLES: [Table; 2] = [
         created: "received_at",
         pending: "0",
         cleared: "payload = NULL",
-        // An event may have brought words after its call's row was passed.
+        // An event may have brought words into its call after the call's row was passed.
         also: Some(
             "conversation_id IN \
                (SELECT conversation_id FROM elevenlabs_events WHERE id > ?1 AND id <= ?2 \
@@ -65,10 +68,13 @@ const TABLES: [Table; 2] = [
     },
 ];
 
-/// Which calls' turns are due: from the last one that was passed (`from_id`) up to the first call that
-/// is too young, and whether calls that were passed before have texts that are due now. A turn has no
-/// index by age, which would be a second written row for each. But it is younger than its call, as a
-/// rule; a call that is passed and has a text left is marked (`calls.turns_due_at`).
+/// Selects the calls whose turns are due: after the last call that was passed (`from_id`), up to the
+/// call before the first one that is too young (`to_id`). `marked` is 1 if calls that were passed
+/// before have texts that are due now.
+///
+/// Turns have no index by age: it would cost a second written row for each turn. A turn is stored
+/// after its call, so a call can be passed while a younger turn keeps its text. Such a call is marked
+/// (`calls.turns_due_at`).
 pub const DUE_TURNS: &str = "WITH progress AS (SELECT COALESCE((SELECT cleared_to_id FROM retention_progress \
                                             WHERE table_name = 'turns_of_calls'), 0) AS id), \
          page AS (SELECT id, datetime(created_at) AS created FROM calls \
@@ -78,8 +84,9 @@ pub const DUE_TURNS: &str = "WITH progress AS (SELECT COALESCE((SELECT cleared_t
                 (SELECT MAX(id) FROM page)) AS to_id, \
        EXISTS (SELECT 1 FROM calls WHERE turns_due_at < ?1) AS marked";
 
-/// Clears the turns of calls `?1` to `?2`, and of the calls whose mark is due longest, that are older
-/// than `?3`. An empty message is one that was cleared: no turn is stored without text.
+/// Clears turns that are older than `?3`: those of the calls after `?1` up to `?2`, and those of the
+/// calls whose mark is due for the longest time. An empty message is a cleared one, because no turn is
+/// stored without text.
 pub const CLEAR_TURNS: &str = "UPDATE call_transcriptions SET message_text = '', original_text = NULL \
      WHERE (conversation_id, sequence_number) IN \
        (SELECT t.conversation_id, t.sequence_number FROM call_transcriptions t \
@@ -90,8 +97,8 @@ pub const CLEAR_TURNS: &str = "UPDATE call_transcriptions SET message_text = '',
           AND datetime(t.created_at) < datetime(?3) LIMIT ?5) \
      RETURNING 1";
 
-/// Marks those of the same calls that have a text left with when their oldest one was stored, and takes
-/// the mark from the others.
+/// Marks those of the same calls that still have a text, with the time at which the oldest one was
+/// stored. Removes the mark of the others.
 pub const MARK_CALLS: &str = "UPDATE calls SET turns_due_at = j.due \
      FROM (SELECT c.id, (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', MIN(datetime(t.created_at))) \
                          FROM call_transcriptions t WHERE t.conversation_id = c.conversation_id \
@@ -100,7 +107,7 @@ pub const MARK_CALLS: &str = "UPDATE calls SET turns_due_at = j.due \
              (SELECT id FROM calls WHERE turns_due_at < ?3 ORDER BY turns_due_at LIMIT ?4)) j \
      WHERE calls.id = j.id AND calls.turns_due_at IS NOT j.due";
 
-/// What is due: after `from_id`, to `to_id`.
+/// The rows that are due: after `from_id`, up to `to_id`.
 struct Due {
     from_id: i64,
     to_id: i64,
@@ -125,14 +132,14 @@ impl FromRow for Due {
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// Clears the texts of rows made before a time, a page of each table, from where the last one
-    /// stopped. One round trip when nothing is due, two otherwise, three when events
-    /// are due; eleven statements at most.
+    /// Clears texts from before this time: a page of each table, from where the last run stopped.
+    /// Idempotent. One round trip when nothing is due, three when events are due, else two; at most
+    /// eleven statements.
     ///
-    /// Ids grow with time, so it goes by id and stops at the first row that is too young.
+    /// Ids grow with time, so a run goes by id and stops at the first row that is too young.
     ///
     /// # Errors
-    /// [`DatabaseError`] after the retries. Clearing twice changes nothing.
+    /// [`DatabaseError`] after the retries.
     pub async fn clear_texts(&self, before: UtcTime) -> Result<Cleared, DatabaseError> {
         let turns = Statement::new(DUE_TURNS).bind(before).bind(number(CALLS));
         let mut selects = vec![turns];
@@ -163,7 +170,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
                     match self.clear_objects(due.from_id, due.to_id, before).await? {
                         Objects::Deleted => cleared += ", payload_in_bucket = 0",
                         Objects::OutOfReach => {}
-                        // The rows have to keep the names of what is left.
+                        // The rows keep the names of their objects, for the next run.
                         Objects::Left => continue,
                     }
                 }
@@ -187,7 +194,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     }
 }
 
-/// A row that is only counted.
+/// A row without columns, for counting.
 struct Seen;
 
 impl FromRow for Seen {
@@ -213,7 +220,7 @@ fn clear_turns(due: &Due, before: UtcTime) -> [Statement; 2] {
     [clear, of_calls(MARK_CALLS)]
 }
 
-/// Asks which ids are due: after the cleared ones, up to the first row that is too young.
+/// Selects the ids that are due: after the cleared ones, up to the first row that is too young.
 fn due(table: &Table, before: UtcTime) -> Statement {
     let Table {
         name,
@@ -248,7 +255,7 @@ fn clear(table: &Table, cleared: &str, before: UtcTime, due: &Due) -> Vec<Statem
     statements
 }
 
-/// Notes how far clearing has come.
+/// Stores how far clearing has come.
 fn note(progress: &[(&str, i64)]) -> Result<Statement, DatabaseError> {
     let progress = serde_json::to_string(progress)
         .map_err(|error| DatabaseError::new(format!("progress as JSON: {error}")))?;

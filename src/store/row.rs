@@ -1,14 +1,14 @@
-//! Rows as the database gives them, column by column.
+//! Reading rows column by column.
 
 use super::DatabaseError;
 use crate::json::{Json, Object};
 use crate::model::{CallSid, FailureReason, StoredTime};
 
-/// One row: its values by the names of their columns.
+/// One row: values by column name.
 #[derive(Debug)]
 pub struct Row<'a>(Object<'a>);
 
-/// What a row is read into.
+/// A type that is read from a row.
 pub trait FromRow: Sized {
     /// Reads the row.
     ///
@@ -21,7 +21,7 @@ impl<'a> Row<'a> {
     /// The rows of a JSON array of objects.
     ///
     /// # Errors
-    /// A permanent [`DatabaseError`] when the text is none.
+    /// A permanent [`DatabaseError`] when the text is not one.
     pub fn all(json: &'a str) -> Result<Vec<Self>, DatabaseError> {
         match Json::read(json.as_bytes()) {
             Ok(Json::List(rows)) => rows.into_iter().map(Self::of).collect(),
@@ -40,7 +40,7 @@ impl<'a> Row<'a> {
     /// A text, or `None` for NULL.
     ///
     /// # Errors
-    /// [`DatabaseError`] when the column holds something else.
+    /// [`DatabaseError`] when the column is missing or holds another type.
     pub fn optional_text(&mut self, column: &str) -> Result<Option<String>, DatabaseError> {
         match self.0.take(column) {
             Json::Null => Ok(None),
@@ -52,7 +52,7 @@ impl<'a> Row<'a> {
     /// A text.
     ///
     /// # Errors
-    /// [`DatabaseError`] when the column holds something else.
+    /// [`DatabaseError`] when the column is missing or holds another type.
     pub fn text(&mut self, column: &str) -> Result<String, DatabaseError> {
         let text = self.optional_text(column)?;
         text.ok_or_else(|| unexpected(column))
@@ -61,7 +61,7 @@ impl<'a> Row<'a> {
     /// A whole number, or `None` for NULL.
     ///
     /// # Errors
-    /// [`DatabaseError`] when the column holds something else.
+    /// [`DatabaseError`] when the column is missing or holds another type.
     pub fn optional_integer(&mut self, column: &str) -> Result<Option<i64>, DatabaseError> {
         match self.0.take(column) {
             Json::Null => Ok(None),
@@ -77,16 +77,16 @@ impl<'a> Row<'a> {
     /// A whole number.
     ///
     /// # Errors
-    /// [`DatabaseError`] when the column holds something else.
+    /// [`DatabaseError`] when the column is missing or holds another type.
     pub fn integer(&mut self, column: &str) -> Result<i64, DatabaseError> {
         let number = self.optional_integer(column)?;
         number.ok_or_else(|| unexpected(column))
     }
 
-    /// One of the words that `parse` knows.
+    /// A word that `parse` knows.
     ///
     /// # Errors
-    /// [`DatabaseError`] when the column holds something else.
+    /// [`DatabaseError`] when the column is missing or holds another type.
     pub fn word<T>(
         &mut self,
         column: &str,
@@ -113,7 +113,7 @@ impl<'a> Row<'a> {
         Ok(text.as_deref().map(FailureReason::parse))
     }
 
-    /// A time in whatever spelling it is stored.
+    /// A time, spelt as it is stored.
     ///
     /// # Errors
     /// [`DatabaseError`] when the column holds no text.
@@ -121,17 +121,17 @@ impl<'a> Row<'a> {
         self.text(column).map(StoredTime::from_stored)
     }
 
-    /// A time in whatever spelling it is stored, or `None` for NULL.
+    /// A time, spelt as it is stored, or `None` for NULL.
     ///
     /// # Errors
-    /// [`DatabaseError`] when the column holds something else.
+    /// [`DatabaseError`] when the column is missing or holds another type.
     pub fn optional_time(&mut self, column: &str) -> Result<Option<StoredTime>, DatabaseError> {
         let text = self.optional_text(column)?;
         Ok(text.map(StoredTime::from_stored))
     }
 }
 
-/// The error for a row that has not the shape it should have.
+/// The error for a row of another shape than expected.
 pub(super) fn unexpected(what: &str) -> DatabaseError {
     DatabaseError::new(format!("unexpected row shape: {what}"))
 }

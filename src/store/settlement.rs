@@ -1,4 +1,4 @@
-//! Settling a call: what is on record of it, and the one transaction that changes it.
+//! Settling a call: reading it with its turns, and changing it in one transaction.
 
 use super::arranging::{Ids, arrange};
 use super::call_row::call_columns;
@@ -11,16 +11,15 @@ use crate::model::{
 };
 use crate::platform::Runtime;
 
-/// A call with its turns, as settling reads it.
+/// What settling reads of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallWithTurns {
-    /// What is on record of the call.
     pub call: CallRow,
-    /// Its turns in order.
+    /// In the order of their sequence numbers.
     pub turns: Vec<StoredTurn>,
 }
 
-/// What a call becomes. Fields of [`CallRow`] that are not here stay.
+/// The new values of a call's row. Other fields of [`CallRow`] stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// Its conversation.
@@ -35,12 +34,13 @@ pub struct Settled {
     pub summary: Option<String>,
     /// The telephone provider's name for it.
     pub telephony_call_sid: Option<String>,
-    /// What changes in its turns; `None` where ElevenLabs sent no transcript.
+    /// What changes in its turns. `None` if ElevenLabs sent no transcript.
     pub arrangement: Option<Arrangement>,
 }
 
 impl CallRow {
-    /// The call as it is, with this conversation and its turns untouched: what a change starts from.
+    /// The row's own values and this conversation, with no change of the turns. Judging starts from
+    /// it.
     #[must_use]
     pub fn unchanged(&self, conversation_id: &str) -> Settled {
         Settled {
@@ -55,14 +55,14 @@ impl CallRow {
     }
 }
 
-/// The call of a conversation, or else of a name, with its turns.
+/// The call of a conversation (`?1`), or else the call of this name (`?2`).
 pub const SELECT_CALL: &str = concat!(
     "SELECT ",
     call_columns!("c"),
     " FROM calls c WHERE c.conversation_id = ?1 OR c.call_sid = ?2 \
      ORDER BY c.conversation_id IS ?1 DESC LIMIT 1"
 );
-/// The turns of a conversation in order.
+/// The turns of a conversation, in order.
 pub const SELECT_TURNS: &str = "SELECT id, sequence_number, speaker_type AS speaker, message_text AS message, \
        original_text, timestamp, origin \
      FROM call_transcriptions WHERE conversation_id = ?1 ORDER BY sequence_number";
@@ -91,7 +91,7 @@ pub(super) fn call_with_turns(
 }
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// The call that has this conversation, or else this name. One round trip.
+    /// Reads the call of this conversation, or else the call of this name. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -104,10 +104,12 @@ impl<D: Database, R: Runtime> Store<D, R> {
         call_with_turns(&self.run("get_by_conversation_id", &statements).await?)
     }
 
-    /// Makes the call what `settled` says, its turns included, and marks the event as applied, in
-    /// one transaction and one round trip. Returns `false`, and changed nothing, if another request
-    /// changed the call or its turns after `before` was read, or if the event no longer waits: then
-    /// read the call again and judge again.
+    /// Writes `settled` into the call and its turns, and marks the event as applied, in one
+    /// transaction and one round trip.
+    ///
+    /// Compare-and-swap: returns `false`, and changed nothing, if another request changed the call
+    /// or its turns after `before` was read, or if the event no longer waits. Then read the call
+    /// again and judge again.
     ///
     /// Idempotent: a retry after a lost answer finds the event applied or the call changed, and
     /// returns `false`; or it writes the same values again.
@@ -134,7 +136,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
                 "UPDATE elevenlabs_events SET outcome = 'applied', applied_at = ?2 WHERE id = ?1";
             batch.then(Statement::new(applied).bind(event_id).bind(now));
         }
-        // 4. Say whether the call was unchanged. If not, none of the statements did anything.
+        // 4. Return whether the call was unchanged. If not, none of the statements changed anything.
         batch.commit(self, "settle").await
     }
 }
@@ -160,7 +162,7 @@ const UNCHANGED: &str = concat!(
 /// What every settlement writes into the call.
 const SET: &str = concat!(
     "status = ?1, failure_reason = ?2, call_end_time = ?3, summary = ?4, telephony_call_sid = ?5",
-    // The reconciler counts this as ElevenLabs' latest answer about the call.
+    // The reconciler counts a settlement as ElevenLabs' latest answer about the call.
     ", updated_at = ?6, asked_at = ?6",
     ", transcript_revision = ?7, turns_removed = ?8"
 );

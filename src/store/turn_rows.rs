@@ -1,14 +1,14 @@
-//! What the statements about turns give back.
+//! The rows that the statements about turns return.
 
 use super::{DatabaseError, FromRow, Row};
 use crate::model::{CallSid, Link, Origin, Speaker, StoredTurn};
 
-/// A turn's names once it is stored, and whose it is.
+/// A turn that is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedTurn {
-    /// Its number in the whole ledger.
+    /// Unique in the ledger.
     pub transcription_id: i64,
-    /// Its place in the conversation.
+    /// Its place in the conversation, from 1.
     pub sequence_number: i64,
     /// The conversation of its call.
     pub conversation_id: String,
@@ -16,7 +16,7 @@ pub struct SavedTurn {
     pub driver_id: Option<i64>,
 }
 
-/// What is on record of the call of a turn that [`save_transcription`](super::Store::save_transcription) did not store.
+/// The call of a turn that [`save_transcription`](super::Store::save_transcription) did not store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallOfTurn {
     /// The call's conversation.
@@ -26,11 +26,12 @@ pub struct CallOfTurn {
     pub claimed: bool,
     /// The call's driver.
     pub driver_id: Option<i64>,
-    /// The call that has the conversation which the turn names.
+    /// The call that has the conversation that the turn names.
     pub owner: Option<CallSid>,
-    /// How often ElevenLabs' transcript was written; above 0 a late turn takes a place in it.
+    /// Number of times that a transcript of ElevenLabs was stored. Above 0, a late turn is fitted
+    /// into the transcript.
     pub transcript_revision: i64,
-    /// The stored turns that may be the same one, in the order of their places.
+    /// The stored turns that may be the same turn, in the order of their places.
     pub turns: Vec<StoredTurn>,
 }
 
@@ -42,7 +43,7 @@ impl CallOfTurn {
     }
 }
 
-/// What linking a call by one of its turns did.
+/// The result of linking a call by one of its turns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Linked {
     /// The turn, if it was stored.

@@ -1,4 +1,4 @@
-//! Spoken turns.
+//! Storing posted turns.
 
 use super::events::any_waiting;
 use super::links::link_by_turn;
@@ -7,8 +7,9 @@ use super::{Database, DatabaseError, NO_RESULT, Statement, Store};
 use crate::model::{NewTurn, UtcTime};
 use crate::platform::Runtime;
 
-/// Whether the stored turn `t` is a repeat of the posted one: speaker `?2`, text `?3`, time `?4`.
-/// `ledger::same_turn::compare` says the same as `Same::Repeat`, and a property test compares them.
+/// True if the posted turn (speaker `?2`, text `?3`, time `?4`) repeats the stored turn `t`.
+/// `ledger::same_turn::compare` returns `Same::Repeat` for the same turns; a property test compares
+/// the two.
 macro_rules! same_turn {
     () => {
         "t.timestamp = ?4 AND t.speaker_type = ?2 AND (t.message_text = '' \
@@ -16,7 +17,7 @@ macro_rules! same_turn {
     };
 }
 
-/// What a statement that stores a turn says of it: [`SavedTurn`].
+/// The columns of [`SavedTurn`].
 macro_rules! saved_turn {
     () => {
         " RETURNING id AS transcription_id, sequence_number, conversation_id, \
@@ -25,14 +26,15 @@ macro_rules! saved_turn {
     };
 }
 
-/// The id before the first one of the call `c`, as `model::transcription_id` has it.
+/// The id before the first turn's id of the call `c`. The same numbers as in
+/// `model::transcription_id`.
 macro_rules! ids_of_call {
     () => {
         "1099511627776 + c.id * 4194304"
     };
 }
 
-/// The greatest place in the conversation of the call `c`, 0 for none. One entry of the key.
+/// The greatest place in the conversation of the call `c`, or 0. SQLite reads one entry of the key.
 macro_rules! last_place {
     () => {
         "COALESCE((SELECT MAX(t.sequence_number) FROM call_transcriptions t \
@@ -40,7 +42,7 @@ macro_rules! last_place {
     };
 }
 
-/// The greatest id of a call whose turns retention has passed; NULL for none.
+/// The greatest id of a call that retention has looked at, or NULL.
 macro_rules! passed_by_retention {
     () => {
         "(SELECT cleared_to_id FROM retention_progress WHERE table_name = 'turns_of_calls')"
@@ -48,20 +50,20 @@ macro_rules! passed_by_retention {
 }
 pub(super) use passed_by_retention;
 
-/// The clause by which the statements below know a repeat.
+/// The condition by which the statements below recognise a repeat.
 pub const SAME_TURN: &str = same_turn!();
 
-/// The turn in one statement: it finds the call and its conversation, refuses a repeat, and
-/// takes the next number, all inside one transaction because it is one statement.
+/// Stores a turn. One statement, and so one transaction, finds the call and its conversation, refuses
+/// a repeat, and takes the next sequence number.
 ///
-/// - Once ElevenLabs' transcript is stored the statement does nothing: a late turn takes its place
-///   by [`Store::take_place`] or [`Store::insert_late_turn`].
-/// - It does nothing either for a call that retention has passed, unless `?7` says so: the call
-///   has to be marked too, or the text would never be cleared.
-/// - The id is that of `model::transcription_id`: the call's turns that were removed and those that
-///   are there are all that it ever had, and this is the next one.
-/// - Looking for a repeat reads the turns of this one conversation. An index for it would cost a
-///   second written row on every turn, and a written row costs as much as a thousand read ones.
+/// - It stores nothing once ElevenLabs' transcript is stored. Then [`Store::take_place`] or
+///   [`Store::insert_late_turn`] stores the turn.
+/// - It stores nothing for a call that retention has passed, unless `?7` is 1. Such a call must be
+///   marked in the same transaction, or the text would never be cleared.
+/// - The turn's id is computed as in `model::transcription_id`, from the number of turns that the
+///   call ever had: the removed and the stored ones.
+/// - To find a repeat, it reads all turns of this conversation. An index would cost a second written
+///   row for each turn, and D1 charges for a written row as much as for 1,000 read rows.
 pub const SAVE_TRANSCRIPTION: &str = concat!(
     "INSERT INTO call_transcriptions \
        (id, conversation_id, speaker_type, message_text, timestamp, sequence_number, created_at) \
@@ -84,21 +86,21 @@ pub const SAVE_TRANSCRIPTION: &str = concat!(
     saved_turn!()
 );
 
-/// A call that gets a text after retention has passed it is marked, so that the text is cleared when
-/// its time has come.
+/// Marks a call that gets a text after retention has passed it, so that the text is cleared when it is
+/// due.
 const MARK_FOR_RETENTION: &str = concat!(
     "UPDATE calls SET turns_due_at = ?2 WHERE call_sid = ?1 AND turns_due_at IS NULL AND id <= ",
     passed_by_retention!()
 );
 
-/// The call of a turn (`?1`), and whose the conversation is that the turn names (`?2`).
+/// The call of a turn (`?1`), and the call that has the conversation that the turn names (`?2`).
 const CALL_OF_TURN: &str = "SELECT c.conversation_id, c.conversation_claimed AS claimed, \
        c.driver_id, c.transcript_revision, \
        (SELECT o.call_sid FROM calls o WHERE o.conversation_id = ?2) AS owner \
      FROM calls c WHERE c.call_sid = ?1";
 
-/// The turns of that call that may be the posted one: repeats of it, and what its speaker says in
-/// ElevenLabs' transcript that nobody has posted yet.
+/// The turns of that call that may be the posted turn: those that it repeats, and those of the same
+/// speaker that are only in ElevenLabs' transcript.
 const LIKE_TURNS: &str = concat!(
     "SELECT t.id, t.sequence_number, t.speaker_type AS speaker, t.message_text AS message, \
        t.original_text, t.timestamp, t.origin \
@@ -108,8 +110,11 @@ const LIKE_TURNS: &str = concat!(
     ") OR (t.origin = 'transcript' AND t.speaker_type = ?2)) ORDER BY t.sequence_number"
 );
 
-/// The first of some turns (`?1`, their ids) that still stands only in ElevenLabs' transcript becomes
-/// the posted one.
+/// Makes one of some turns (`?1`, their ids) the posted one: the first that is still only in
+/// ElevenLabs' transcript.
+///
+/// It changes nothing if another transcript was stored since the call was read (`?6`), or if the
+/// posted turn was stored by another request.
 const TAKE_PLACE: &str = concat!(
     "UPDATE call_transcriptions SET origin = 'posted', timestamp = ?4, \
        original_text = CASE WHEN message_text = ?3 THEN original_text ELSE ?3 END \
@@ -124,8 +129,8 @@ const TAKE_PLACE: &str = concat!(
     saved_turn!()
 );
 
-/// Whether a late turn may be inserted: the transcript (`?6`) of its call's conversation (`?5`) is the
-/// one that was read, and nobody has stored the turn meanwhile.
+/// The compare of inserting a late turn: the call still has this conversation (`?5`) and this
+/// transcript (`?6`), and no other request has stored the turn.
 macro_rules! may_insert {
     () => {
         concat!(
@@ -138,10 +143,12 @@ macro_rules! may_insert {
     };
 }
 
-/// Makes room for a late turn: what comes after it in time steps aside, to the negative of its new
-/// place, because places are unique at every moment. Whoever may post turns chooses their time, and
-/// each turn that moves is two written rows. So a turn goes back by 50 places at most, and to the end
-/// once the conversation has 100 turns that ElevenLabs does not have.
+/// Makes room for a late turn. Each turn that is later in time moves to the negative of its new place:
+/// places are unique at all times, so it cannot move to a place that is still taken.
+///
+/// A cap on the cost, because the sender chooses a turn's time and each turn that moves is two written
+/// rows: a late turn goes at most 50 places before the end. Once the conversation has 100 turns that
+/// ElevenLabs does not have, it goes to the end.
 const MAKE_ROOM: &str = concat!(
     "UPDATE call_transcriptions SET sequence_number = -1 - sequence_number \
      WHERE conversation_id = ?5 AND sequence_number > \
@@ -152,9 +159,10 @@ const MAKE_ROOM: &str = concat!(
     may_insert!()
 );
 
-/// The late turn itself, at the first place that is free now. Its id is that of the call's next turn.
-/// The greatest id counts as well, for a call that an older version has settled since migration 0010:
-/// that version removes turns without counting them.
+/// Inserts the late turn at the first free place, under the id of the call's next turn.
+///
+/// The greatest id of the call counts too. Versions from before migration 0010 remove turns without
+/// counting them in `turns_removed`.
 const INSERT_LATE_TURN: &str = concat!(
     "INSERT INTO call_transcriptions (id, conversation_id, speaker_type, message_text, timestamp, \
        sequence_number, created_at, origin) \
@@ -171,13 +179,13 @@ const INSERT_LATE_TURN: &str = concat!(
     saved_turn!()
 );
 
-/// What stepped aside takes its new place.
+/// Moves the turns with negative places to their new places.
 pub(super) const STEP_BACK: &str = "UPDATE call_transcriptions SET sequence_number = -sequence_number \
      WHERE conversation_id = ?1 AND sequence_number < 0";
 
 impl<D: Database, R: Runtime> Store<D, R> {
-    /// Stores one turn under the next number, or nothing when it is a repeat or the call takes no
-    /// turn that way. One round trip, one written row.
+    /// Stores a turn under the next sequence number. `None`, and nothing changed, when it is a repeat
+    /// or the call cannot take it this way. One round trip, one written row.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -192,7 +200,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         Ok(result.rows()?.pop())
     }
 
-    /// The same for a call that retention may have passed. One round trip.
+    /// The same, also for a call that retention has passed. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -209,8 +217,8 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
     }
 
-    /// Links the call to this conversation where it has none, and stores the turn, both or
-    /// neither. One round trip.
+    /// Links the call to this conversation if it has none, and stores the turn, in one transaction.
+    /// One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -238,9 +246,9 @@ impl<D: Database, R: Runtime> Store<D, R> {
         })
     }
 
-    /// Lets a posted turn take the place of the first of these turns that so far stands only in
-    /// ElevenLabs' transcript. `None`, and nothing changed, when none of them does any more, the
-    /// turn is stored meanwhile, or the transcript is another one. One round trip.
+    /// Makes one of these turns the posted one: the first that is still only in ElevenLabs'
+    /// transcript. Compare-and-swap: `None`, and nothing changed, when no such turn is left, another
+    /// request stored the turn, or another transcript was stored. One round trip.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -260,9 +268,10 @@ impl<D: Database, R: Runtime> Store<D, R> {
     }
 
     /// Inserts a turn that ElevenLabs does not have into a stored transcript, after the last turn
-    /// that is not later. `None`, and nothing changed, when the turn is stored meanwhile or the
-    /// transcript is another one. Any number of late turns may be inserted at once: each takes its
-    /// place among what it finds. One round trip.
+    /// that is not later. Compare-and-swap: `None`, and nothing changed, when another request stored
+    /// the turn, or another transcript was stored. One round trip.
+    ///
+    /// Concurrent late turns do not conflict: each finds its place in its own transaction.
     ///
     /// # Errors
     /// [`DatabaseError`] after the retries.
@@ -290,7 +299,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
         }
     }
 
-    /// What is on record of a turn's call and of turns like it; `None` when the call is not on
+    /// Reads a turn's call and the turns that may be the same one. `None` when the call is not on
     /// record. One round trip.
     ///
     /// # Errors
@@ -313,7 +322,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
     }
 }
 
-/// Binds what [`SAME_TURN`] compares: speaker `?2`, text `?3`, time `?4`.
+/// Binds the parameters of [`SAME_TURN`]: speaker `?2`, text `?3`, time `?4`.
 fn bind_turn(statement: Statement, turn: &NewTurn) -> Statement {
     statement
         .bind(turn.speaker.as_str())
