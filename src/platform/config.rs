@@ -1,8 +1,8 @@
 //! The configuration: every variable and secret the worker reads, in one place.
 //!
-//! A value is read when a route needs it, so that a mistake in one setting never stops a route
-//! that does not use it. A setting that is needed and missing, or set and unreadable, fails
-//! closed: the route answers 503 `not_configured`, and the log names the setting.
+//! A route reads a setting when it needs it. So a mistake in one setting stops only the routes that
+//! use it. They fail closed: if a setting is missing or unreadable, the route answers 503
+//! `not_configured`, and the log names the setting.
 
 use core::fmt;
 use core::time::Duration;
@@ -36,30 +36,29 @@ pub const NAMES: [&str; 12] = [
     "RETENTION_DAYS",
     "WEBHOOK_TOKEN",
 ];
-/// ElevenLabs' API where `ELEVENLABS_BASE_URL` is not set.
+/// The default of `ELEVENLABS_BASE_URL`.
 pub const DEFAULT_BASE_URL: &str = "https://api.elevenlabs.io";
-/// The longest timeout in seconds: `setTimeout` holds 2^31 − 1 milliseconds, and fires at once
-/// when it is asked for more.
+/// Maximum timeout in seconds. `setTimeout` takes at most 2^31 − 1 milliseconds; with more, it fires
+/// at once.
 const MAX_TIMEOUT_SECS: u32 = 2_147_483;
 /// The setting that [`agents`] reads.
 const AGENT_ID: &str = "ELEVENLABS_AGENT_ID";
-/// Seconds to wait for ElevenLabs where `ELEVENLABS_TIMEOUT_SECS` is not set: its SIP route
-/// answers only when the callee picks up.
+/// The default of `ELEVENLABS_TIMEOUT_SECS`. ElevenLabs' SIP route answers only when the driver picks
+/// up.
 pub const DEFAULT_TIMEOUT_SECS: u32 = 90;
 
-/// Minutes before a call is asked about where `RECONCILE_AFTER_MINUTES` is not set.
+/// The default of `RECONCILE_AFTER_MINUTES`.
 pub const DEFAULT_RECONCILE_AFTER_MINUTES: u32 = 15;
 
-/// What placing calls needs.
+/// The settings for placing calls.
 #[derive(Debug, Clone)]
 pub struct Placing {
-    /// Access to ElevenLabs.
     pub access: Access,
-    /// The agent that speaks: the first of those configured.
+    /// The first of the configured agents.
     pub agent_id: String,
-    /// The imported number it calls from.
+    /// The imported number that the agent calls from.
     pub phone_number_id: String,
-    /// The route.
+
     pub telephony: Telephony,
 }
 
@@ -68,8 +67,8 @@ pub struct Placing {
 pub struct Agents(Vec<String>);
 
 impl Agents {
-    /// Whether an event of this agent may be about a call of this ledger. True as well if no agent
-    /// is configured, or if the event names none: an event of ours must not be lost.
+    /// Whether an event of this agent may be about a call of this ledger. Also true if no agent is
+    /// configured or the event names none, so that no event of this ledger is lost.
     #[must_use]
     pub fn may_own(&self, agent_id: Option<&str>) -> bool {
         let Self(ours) = self;
@@ -80,44 +79,44 @@ impl Agents {
 /// Access to ElevenLabs' API.
 #[derive(Clone)]
 pub struct Access {
-    /// Scheme and host.
+    /// Scheme and host, and a port where there is one.
     pub base_url: String,
     /// The secret for `xi-api-key`.
     pub api_key: String,
-    /// How long to wait for an answer.
+    /// Of one request.
     pub timeout: Duration,
 }
 
-/// Shows no key.
+/// Without the key.
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Access({})", self.base_url)
     }
 }
 
-/// The secret that places and reads calls.
+/// The token of the requests that place and read calls.
 ///
 /// # Errors
-/// [`NotConfigured`] when it is not set: without it nobody may.
+/// [`NotConfigured`] when it is not set or unreadable. Then those routes are closed.
 pub fn api_token(settings: &impl Settings) -> Result<String, NotConfigured> {
     required(settings, "API_TOKEN")
 }
 
-/// The secret of the turn webhook; `None` leaves that route public.
+/// The token of the turn webhook. `None` leaves that route unauthenticated.
 ///
 /// # Errors
-/// [`NotConfigured`] when it is set and unreadable: then the route is closed to everybody.
+/// [`NotConfigured`] when it is set and unreadable. Then the route is closed.
 pub fn webhook_token(settings: &impl Settings) -> Result<Option<String>, NotConfigured> {
     optional(settings, "WEBHOOK_TOKEN")
 }
 
-/// Which settings are set, by name; never their values.
+/// Which settings are set, by name, without their values.
 pub fn present(settings: &impl Settings) -> BTreeMap<&'static str, bool> {
     let set = |name: &'static str| (name, !matches!(optional(settings, name), Ok(None)));
     NAMES.into_iter().map(set).collect()
 }
 
-/// What is wrong with settings that are set, by name; never their values.
+/// The faults of settings that are set, by name, without their values.
 pub fn faults(settings: &impl Settings) -> BTreeMap<&'static str, &'static str> {
     let limits = [TURN_LIMIT_BY_CALL, TURN_LIMIT_BY_ADDRESS];
     NAMES
@@ -142,11 +141,11 @@ pub fn faults(settings: &impl Settings) -> BTreeMap<&'static str, &'static str> 
         .collect()
 }
 
-/// Whether a rate limit admits one more request of this key. Where none is bound, or the limiter
-/// fails, it does: a lost turn is worse than one too many.
+/// Whether a rate limit admits one more request with this key. True if none is bound or the limiter
+/// fails: a lost turn is worse than one request too many.
 ///
 /// # Errors
-/// [`NotConfigured`] when something else than a rate limit is bound under its name.
+/// [`NotConfigured`] when something other than a rate limit is bound under its name.
 pub async fn admits(
     settings: &impl Settings,
     limit: &'static str,
@@ -169,12 +168,12 @@ fn is_limited(settings: &impl Settings, name: &'static str) -> Result<bool, NotC
 /// The secrets that sign ElevenLabs' events: one, or several separated by commas.
 ///
 /// # Errors
-/// [`NotConfigured`] when none is set: without it anybody could settle calls.
+/// [`NotConfigured`] when none is set. Without a signature, any sender could settle calls.
 pub fn webhook_secrets(settings: &impl Settings) -> Result<String, NotConfigured> {
     required(settings, "ELEVENLABS_WEBHOOK_SECRET")
 }
 
-/// `ELEVENLABS_AGENT_ID`: one agent's id, or several separated by commas. The first places calls.
+/// `ELEVENLABS_AGENT_ID`: one agent's id, or several separated by commas. The first one places calls.
 ///
 /// # Errors
 /// [`NotConfigured`] when it is set and unreadable.
@@ -184,7 +183,7 @@ pub fn agents(settings: &impl Settings) -> Result<Agents, NotConfigured> {
     Ok(Agents(ids.map(str::to_owned).collect()))
 }
 
-/// The plan of the Cloudflare account, which limits what a run of the reconciler may spend.
+/// The plan of the Cloudflare account. It limits the work of a reconciler run.
 ///
 /// # Errors
 /// [`NotConfigured`] when it is set to anything but `free` or `paid`.
@@ -200,7 +199,7 @@ pub fn plan(settings: &impl Settings) -> Result<Plan, NotConfigured> {
     }
 }
 
-/// How long a call may be in progress before ElevenLabs is asked about it.
+/// How long a call may be in progress before the reconciler asks ElevenLabs about it.
 ///
 /// # Errors
 /// [`NotConfigured`] when it is set to anything but a whole number of minutes above 0.
@@ -210,7 +209,7 @@ pub fn reconcile_after(settings: &impl Settings) -> Result<Duration, NotConfigur
     Ok(Duration::from_secs(u64::from(minutes) * 60))
 }
 
-/// How long texts are kept; `None` keeps them for ever.
+/// How long texts are kept. `None` keeps them forever.
 ///
 /// # Errors
 /// [`NotConfigured`] when it is set to anything but a whole number of days above 0.
@@ -219,7 +218,7 @@ pub fn retention(settings: &impl Settings) -> Result<Option<Duration>, NotConfig
     Ok(days.map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)))
 }
 
-/// What placing calls needs.
+/// Reads the settings for placing calls.
 ///
 /// # Errors
 /// [`NotConfigured`] for the first setting that is missing or unreadable.
@@ -251,7 +250,7 @@ fn telephony(settings: &impl Settings) -> Result<Telephony, NotConfigured> {
     }
 }
 
-/// What every use of ElevenLabs' API needs.
+/// Reads the settings for ElevenLabs' API.
 ///
 /// # Errors
 /// [`NotConfigured`] for the first setting that is missing or unreadable.

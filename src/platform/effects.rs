@@ -1,14 +1,16 @@
 //! Effects as data: how the worker's Rust asks the JavaScript around it to do things.
 //!
 //! A future that needs the database, the network or a timer does not call JavaScript. It calls
-//! [`Effects::ask`], which notes the effect as data and waits. [`Task::step`] polls the future
-//! until it waits, and returns all effects that it asked for as one JSON text. `src/entry.js`
-//! performs them and hands each result to [`Task::answer`].
+//! [`Effects::ask`], which stores the effect as data, and waits. [`Task::step`] polls the future until
+//! it waits, and returns all effects that it asked for as one JSON text. `src/entry.js` performs them
+//! and passes each result to [`Task::answer`].
 //!
-//! Two things follow. A request crosses between WebAssembly and JavaScript a handful of times
-//! instead of some eighty times, which is most of what WebAssembly costs here. And a future is
-//! only ever polled while its own request's result is delivered, so it never runs in the context
-//! of another request, whose I/O the Workers runtime would refuse.
+//! There are two reasons:
+//!
+//! - Speed: a request crosses between WebAssembly and JavaScript a few times instead of about 80
+//!   times. Those crossings are most of what WebAssembly costs here.
+//! - Safety: a future is polled only when a result of its own request arrives. So it never runs in
+//!   the context of another request, whose I/O the Workers runtime would refuse.
 
 use core::cell::RefCell;
 use core::future::Future;
@@ -22,7 +24,7 @@ use std::task::Wake;
 
 use serde::Serialize;
 
-/// What came of an effect.
+/// The result of an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It succeeded with this text.
@@ -37,18 +39,18 @@ impl Outcome {
     /// The text.
     ///
     /// # Errors
-    /// The runtime's message where the effect failed.
+    /// The runtime's message if the effect failed, or a message if the bytes are not UTF-8.
     pub fn text(self) -> Result<String, String> {
         match self {
             Self::Text(text) => Ok(text),
             Self::Bytes(bytes) => String::from_utf8(bytes)
-                .map_err(|_| "the runtime answered with bytes that are no text".to_owned()),
+                .map_err(|_| "the runtime answered with bytes that are not UTF-8".to_owned()),
             Self::Failed(message) => Err(message),
         }
     }
 }
 
-/// An effect that somebody waits for.
+/// An effect that a future waits for.
 #[derive(Default)]
 struct Slot {
     outcome: Option<Outcome>,
@@ -61,12 +63,12 @@ struct Exchange {
     newest: u32,
     /// Effects that were asked for since the last step, as the members of a JSON list.
     asked: String,
-    /// Effects whose results are awaited, by id.
+    /// Effects that futures wait for, by id.
     waiting: BTreeMap<u32, Slot>,
     hung_up: bool,
 }
 
-/// The effects of one task. A clone speaks for the same task.
+/// The effects of one task. A clone is for the same task.
 #[derive(Clone, Default)]
 pub struct Effects(Rc<RefCell<Exchange>>);
 
@@ -77,15 +79,15 @@ impl core::fmt::Debug for Effects {
 }
 
 impl Effects {
-    /// Asks for an effect. It starts when the task's step ends, and several that were asked for in
-    /// one step run at the same time. Dropping the result's future does not stop the effect.
+    /// Asks for an effect. It starts when the task's step ends; those of one step run concurrently.
+    /// Dropping the returned future does not stop the effect.
     ///
     /// `kind` is the name of its function in `src/entry.js`; the payload is its argument.
     pub fn ask(&self, kind: &'static str, payload: &impl Serialize) -> Asked {
         let mut exchange = self.0.borrow_mut();
         exchange.newest += 1;
         let id = exchange.newest;
-        // Payloads are lists of texts and numbers, which always serialise.
+        // Payloads are lists of texts and numbers. Serialising those never fails.
         let effect = serde_json::to_string(&(id, kind, payload)).unwrap_or_default();
         if !exchange.asked.is_empty() {
             exchange.asked.push(',');
@@ -98,12 +100,12 @@ impl Effects {
         }
     }
 
-    /// Notes whether the sender of the task's request has hung up. It comes with every result.
+    /// Stores whether the sender of the task's request has hung up. Every result brings it.
     pub fn note_hang_up(&self, hung_up: bool) {
         self.0.borrow_mut().hung_up |= hung_up;
     }
 
-    /// Whether the sender of the task's request had hung up when the newest result came.
+    /// Whether the sender of the task's request had hung up when the newest result arrived.
     #[must_use]
     pub fn has_hung_up(&self) -> bool {
         self.0.borrow().hung_up
@@ -111,7 +113,7 @@ impl Effects {
 
     fn answer(&self, id: u32, outcome: Outcome) {
         let mut exchange = self.0.borrow_mut();
-        // Nobody waits any more when the future was dropped, for example after a timeout.
+        // No future waits if it was dropped, for example after a timeout.
         if let Some(slot) = exchange.waiting.get_mut(&id) {
             slot.outcome = Some(outcome);
             if let Some(waker) = slot.waker.take() {
@@ -125,7 +127,7 @@ impl Effects {
     }
 }
 
-/// The result of an effect, once it is there.
+/// A future for the result of an effect.
 #[derive(Debug)]
 pub struct Asked {
     effects: Effects,
@@ -154,7 +156,7 @@ impl Drop for Asked {
     }
 }
 
-/// Whether the future asked to be polled again.
+/// Set when the future asks to be polled again.
 struct Woken(AtomicBool);
 
 impl Wake for Woken {
@@ -163,11 +165,11 @@ impl Wake for Woken {
     }
 }
 
-/// Where a task stands after a step.
+/// The state of a task after a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// It waits. The new effects: `[[id, kind, payload], …]`, without the outer brackets; empty
-    /// when it only waits for earlier ones.
+    /// It waits. The new effects as JSON: `[id, kind, payload]`, separated by commas. Empty if it
+    /// waits only for earlier effects.
     Waits(String),
     /// It is done, with its result.
     Done(String),
@@ -187,7 +189,7 @@ impl core::fmt::Debug for Task {
 }
 
 impl Task {
-    /// A task that has not begun yet. The future asks for its effects through `effects`.
+    /// A task that has not started. The future asks for its effects through `effects`.
     pub fn new(effects: Effects, future: impl Future<Output = String> + 'static) -> Self {
         Self {
             future: Box::pin(future),
@@ -196,8 +198,8 @@ impl Task {
         }
     }
 
-    /// Hands over the result of an effect, and whether the sender of the request has hung up. The
-    /// next [`Task::step`] goes on with it.
+    /// Passes in the result of an effect, and whether the sender of the request has hung up. The
+    /// next [`Task::step`] uses it.
     pub fn answer(&self, id: u32, outcome: Outcome, hung_up: bool) {
         self.effects.note_hang_up(hung_up);
         self.effects.answer(id, outcome);
@@ -212,7 +214,7 @@ impl Task {
             if let Poll::Ready(done) = self.future.as_mut().poll(&mut context) {
                 return Step::Done(done);
             }
-            // A group of futures may return early and ask to be polled once more.
+            // A group of futures may return early and ask to be polled again.
             if !self.woken.0.load(Ordering::Relaxed) {
                 return Step::Waits(self.effects.take_asked());
             }
@@ -220,35 +222,35 @@ impl Task {
     }
 }
 
-/// The tasks that have begun and are not done, by number.
+/// The tasks that have started and are not done, by number.
 #[derive(Debug, Default)]
 pub struct Tasks {
     newest: u32,
     tasks: BTreeMap<u32, (i64, Task)>,
 }
 
-/// From this many tasks on, [`Tasks::reserve`] removes abandoned ones.
+/// With this many tasks, [`Tasks::reserve`] removes abandoned ones.
 const MANY: usize = 64;
-/// A task this old, in milliseconds, is abandoned: a cron run has 15 minutes, and no request waits
-/// for an hour.
+/// Age of a task that counts as abandoned, in milliseconds: 1 hour. A cron run has 15 minutes, and no
+/// request takes an hour.
 const ABANDONED_AFTER_MS: i64 = 3_600_000;
 
 impl Tasks {
-    /// Returns the number of a task that begins at this time, in milliseconds.
+    /// Returns the number of a task that starts at this time, in milliseconds.
     ///
-    /// The runtime can end a request without telling: its effects then never have a result. Such
-    /// tasks are removed here, so that they do not fill the memory.
+    /// The runtime can end a request without notice. Its effects then never have a result. This
+    /// removes such tasks, so that they do not fill the memory.
     pub fn reserve(&mut self, now_ms: i64) -> u32 {
         if self.tasks.len() >= MANY {
             self.tasks
                 .retain(|_, (begun, _)| now_ms.saturating_sub(*begun) < ABANDONED_AFTER_MS);
         }
-        // A number is not given again while its task lives: 2^32 requests lie in between.
+        // No two tasks have the same number at a time: it repeats after 2^32 requests.
         self.newest = self.newest.wrapping_add(1);
         self.newest
     }
 
-    /// Takes a task out for a step, with the time at which it began. `None` when it is done or was
+    /// Takes a task out for a step, with the time at which it started. `None` when it is done or was
     /// abandoned.
     pub fn take(&mut self, number: u32) -> Option<(i64, Task)> {
         self.tasks.remove(&number)

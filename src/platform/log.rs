@@ -1,6 +1,6 @@
 //! Log lines: one JSON object each, whose fields the platform indexes.
 //!
-//! Never in a line: the text of a turn, a token, a key, or more of a telephone number than its
+//! A line never contains the text of a turn, a token, a key, or more of a telephone number than its
 //! last four digits.
 
 use core::fmt::Write;
@@ -9,116 +9,115 @@ use serde::Serialize;
 
 use super::printable::is_unseen;
 
-/// How loud a line is.
+/// The severity of a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Things went as they should, or the caller has something to mend.
+    /// Success, or the client's error (4xx).
     #[default]
     Info,
-    /// Someone who runs the service should look.
+    /// The operator should look at it.
     Error,
 }
 
 /// One line of the log. Fields that do not apply are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// Loudness.
     pub level: Level,
-    /// What happened: `request`, or a step of a call's life such as `call_dialled`.
+    /// What happened: `request`, or a step of a call such as `call_dialled`.
     pub event: &'static str,
-    /// The id that the response carried as `X-Request-Id`: of the request that is being handled.
+    /// The id in the response's `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// The id of the run of the reconciler that is under way.
+    /// The id of the reconciler run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// The route's pattern, not the path, so that lines can be grouped.
+    /// The route's pattern. Lines can be grouped by it; by a path they cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<&'static str>,
-    /// The HTTP status that was answered, or that ElevenLabs answered.
+    /// The HTTP status of the answer, or of ElevenLabs' answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Milliseconds from start to end, as far as the runtime's clock shows them.
+    /// Milliseconds from start to end. The runtime's clock moves only during I/O.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<i64>,
-    /// The call.
+
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_sid: Option<String>,
-    /// The conversation.
+
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation_id: Option<String>,
-    /// The driver.
+
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver_id: Option<i64>,
-    /// The names of the first faulty fields of a request, separated by commas; never what they
-    /// hold. `count` is how many faults there are.
+    /// The names of the first faulty fields of a request, separated by commas, without their values.
+    /// `count` is the number of faults.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub faulty_fields: Option<String>,
-    /// The stable code of what went wrong, or of what became of it.
+    /// The stable code of the error, or of the result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The operation of the store that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<&'static str>,
-    /// The cause, for the people who run the service; never in an answer.
+    /// The cause, for operators. It is never in an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// The last four digits of the number that was dialled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone_last_four: Option<String>,
-    /// How many things a step covered.
+    /// Number of things that a step handled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// What a run of the reconciler did.
+    /// The work of a reconciler run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconciled: Option<Reconciled>,
-    /// Times the database was called.
+    /// Number of the database's round trips, retries included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db_round_trips: Option<u32>,
-    /// Rows the database read, as it bills them.
+    /// Rows read, as the database bills them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db_rows_read: Option<u64>,
-    /// Rows the database wrote, as it bills them.
+    /// Rows written, as the database bills them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db_rows_written: Option<u64>,
-    /// Milliseconds spent waiting for the database, pauses before repeats aside.
+    /// Milliseconds spent waiting for the database, without the pauses before retries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db_ms: Option<u64>,
-    /// Calls of the database that were repeats.
+    /// Number of round trips that were retries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db_retries: Option<u32>,
 }
 
-/// What the database was asked since a store was made.
+/// What a store has asked of the database and the bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Times the database was called, repeats included.
+    /// Number of the database's round trips, retries included.
     pub round_trips: u32,
-    /// Statements sent in those calls; the platform limits them per invocation.
+    /// Statements sent, retries included. The platform limits them per invocation.
     pub statements: u32,
     /// Rows read, as billed.
     pub rows_read: u64,
     /// Rows written, as billed.
     pub rows_written: u64,
-    /// Calls that were repeats after a transient error.
+    /// Round trips that were retries after a transient error.
     pub retries: u32,
-    /// Operations of the bucket, repeats included; the platform limits them per invocation.
+    /// Operations of the bucket, retries included. The platform limits them per invocation.
     pub bucket_requests: u32,
-    /// Milliseconds spent waiting for the database, pauses before repeats aside.
+    /// Milliseconds spent waiting for the database, without the pauses before retries.
     pub millis: u64,
 }
 
-/// What a run of the reconciler did, as log fields.
+/// The work of a reconciler run, as log fields.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Reconciled {
-    /// Waiting events that were tried.
+    /// Number of waiting events that were tried.
     pub events_tried: u32,
-    /// Calls that ElevenLabs was asked about.
+    /// Number of calls that ElevenLabs was asked about.
     pub calls_asked: u32,
-    /// Calls that reached a terminal status.
+    /// Number of calls that got a terminal status.
     pub calls_settled: u32,
-    /// Rows whose texts were cleared because of their age.
+    /// Number of rows whose texts were cleared because of their age.
     pub texts_cleared: u64,
 }
 
@@ -132,7 +131,7 @@ impl Line {
         }
     }
 
-    /// The line with what the database was asked.
+    /// The line with the database's usage.
     #[must_use]
     pub fn with_usage(self, usage: Usage) -> Self {
         Self {
@@ -145,8 +144,8 @@ impl Line {
         }
     }
 
-    /// The line as one JSON object. The serialiser escapes the first control characters only; all
-    /// others are escaped here, so that a line looks in a terminal like what it is.
+    /// The line as one JSON object. The serialiser escapes only the control characters below U+0020.
+    /// This escapes all others that [`is_unseen`] knows, so that no field can steer a terminal.
     #[must_use]
     pub fn to_json(&self) -> String {
         let json = serde_json::to_string(self)
@@ -157,7 +156,7 @@ impl Line {
         let mut line = String::with_capacity(json.len());
         for character in json.chars() {
             if is_unseen(character) {
-                // Writing to a String cannot fail. None of them is beyond four digits.
+                // Writing to a String cannot fail. All of these characters have four digits.
                 let _ = write!(line, "\\u{:04x}", u32::from(character));
             } else {
                 line.push(character);

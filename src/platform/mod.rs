@@ -1,4 +1,4 @@
-//! What the product needs from where it runs: configuration, clock, random numbers, log.
+//! What the product needs from its environment: configuration, clock, random numbers, timers, log.
 
 pub mod config;
 pub mod effects;

@@ -3,17 +3,17 @@
 //! Source: <https://developers.cloudflare.com/d1/platform/limits/> (queries per invocation) and
 //! <https://developers.cloudflare.com/workers/platform/limits/> (subrequests).
 
-/// What a piece of work spends, or may spend.
+/// What a piece of work uses, or may use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Statements sent to the database; each one of a batch counts, and each retry.
+    /// Statements sent to the database. Each statement of a batch counts, and each retry.
     pub statements: u32,
     /// Requests to other services.
     pub requests: u32,
 }
 
 impl Cost {
-    /// What was spent since it was this much.
+    /// The difference from an earlier cost.
     #[must_use]
     pub const fn since(self, before: Self) -> Self {
         Self {
@@ -34,7 +34,7 @@ pub enum Plan {
 }
 
 impl Plan {
-    /// What one invocation may spend.
+    /// The limits of one invocation.
     #[must_use]
     pub const fn limits(self) -> Cost {
         match self {

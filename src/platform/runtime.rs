@@ -1,4 +1,4 @@
-//! The clock, random numbers, waiting and the log, as the ledger sees them.
+//! The interface to the clock, random numbers, timers and the log.
 
 use core::fmt;
 use core::future::Future;
@@ -16,19 +16,19 @@ impl fmt::Display for RandomUnavailable {
     }
 }
 
-/// The world outside the database and ElevenLabs. The worker's is the Workers runtime; tests
-/// bring a clock that stands still and random numbers from a seed.
+/// What the ledger needs besides the database and ElevenLabs. The worker uses the Workers runtime.
+/// Tests use a clock of their own and random numbers from a seed.
 pub trait Runtime {
-    /// The time. In a worker it moves only when something is awaited.
+    /// The time. In a worker it moves only during I/O.
     fn now(&self) -> UtcTime;
 
     /// 128 random bits.
     ///
     /// # Errors
-    /// [`RandomUnavailable`] when the system has none to give.
+    /// [`RandomUnavailable`] when the system gives none.
     fn random(&self) -> Result<[u8; 16], RandomUnavailable>;
 
-    /// Waits so many milliseconds.
+    /// Waits for this many milliseconds.
     fn sleep(&self, millis: u64) -> impl Future<Output = ()>;
 
     /// Writes one line to the log.

@@ -1,28 +1,28 @@
-//! Variables, secrets and rate limits as the environment holds them, and the one way to read them.
+//! The interface to variables, secrets and rate limits, and the functions that read their values.
 
 use core::fmt;
 use core::future::Future;
 
-/// The greatest whole number that a JavaScript number holds exactly, 2^53 − 1.
+/// The greatest safe integer of JavaScript, 2^53 − 1.
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
 /// The value of one variable or secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting {
-    /// The environment has no such name.
+    /// The name is not set.
     Unset,
-    /// A text, as it was written. An empty one counts as not set.
+    /// A text, as it was written. An empty text counts as not set.
     Text(String),
-    /// It is set, but to something that is not text: a boolean, an object, a list, `null`, or a
-    /// number whose digits cannot be told.
+    /// It is set, but not to text: a boolean, an object, a list, `null`, or a number whose digits are
+    /// not known.
     Unreadable,
 }
 
 impl Setting {
-    /// A number as its digits: `30` without quotes in `wrangler.toml` means `"30"`.
+    /// The digits of a number: `30` without quotes in `wrangler.toml` means `"30"`.
     ///
-    /// A fraction, or a number beyond 2^53 − 1, is [`Setting::Unreadable`]: its digits may not be
-    /// the ones that were written (`1.50` arrives as `1.5`), and a token must be exact.
+    /// A fraction or a number beyond 2^53 − 1 is [`Setting::Unreadable`]. Its digits may differ from
+    /// those that were written (`1.50` arrives as `1.5`), and a token must be exact.
     #[must_use]
     pub fn from_number(number: f64) -> Self {
         if number.fract() != 0.0 || number.abs() > MAX_SAFE_INTEGER || number.is_nan() {
@@ -44,11 +44,11 @@ pub enum RateLimit {
     Unbound,
     /// A rate limit.
     Bound,
-    /// Something else, such as a variable.
+    /// Something else, for example a variable.
     Other,
 }
 
-/// Where variables, secrets and rate limits come from, by name.
+/// Variables, secrets and rate limits, by name.
 pub trait Settings {
     /// The value under this name.
     fn get(&self, name: &str) -> Setting;
@@ -58,13 +58,13 @@ pub trait Settings {
         RateLimit::Unbound
     }
 
-    /// Whether something is bound under this name that is no bucket.
+    /// Whether something other than a bucket is bound under this name.
     fn is_no_bucket(&self, _name: &str) -> bool {
         false
     }
 
-    /// Whether the rate limit bound under this name admits one more request of this key; true
-    /// when the limiter fails.
+    /// Whether the rate limit under this name admits one more request with this key. True if the
+    /// limiter fails.
     fn admits(&self, _limit: &'static str, _key: &str) -> impl Future<Output = bool> {
         core::future::ready(true)
     }
@@ -93,7 +93,7 @@ impl<S: Settings> Settings for &S {
 pub struct NotConfigured {
     /// The variable or secret.
     pub name: &'static str,
-    /// What is wrong with it. Never its value, which may be a secret.
+    /// What is wrong with it, without its value: that may be a secret.
     pub fault: &'static str,
 }
 
@@ -103,8 +103,8 @@ impl fmt::Display for NotConfigured {
     }
 }
 
-/// The one place that reads a value. White space around it is cut off: it comes from a file or a
-/// pipe, and no setting has any.
+/// Reads a value; all other readers use this one. Trims white space, which comes from a file or a
+/// pipe and is part of no setting.
 pub(super) fn optional(
     settings: &impl Settings,
     name: &'static str,
@@ -113,7 +113,7 @@ pub(super) fn optional(
         Setting::Unset => return Ok(None),
         Setting::Text(text) if text.is_empty() => return Ok(None),
         Setting::Text(text) => match text.trim() {
-            // Somebody meant to set it. If it counted as unset, a token would guard nothing.
+            // The operator tried to set it. If a token counted as unset, its route would be open.
             "" => "has nothing but white space",
             value => return Ok(Some(value.to_owned())),
         },
@@ -122,7 +122,7 @@ pub(super) fn optional(
     Err(NotConfigured { name, fault })
 }
 
-/// A value that must be there.
+/// Reads a value that must be set.
 pub(super) fn required(
     settings: &impl Settings,
     name: &'static str,
@@ -131,7 +131,7 @@ pub(super) fn required(
     optional(settings, name)?.ok_or(NotConfigured { name, fault })
 }
 
-/// A whole number above 0.
+/// Reads a whole number above 0.
 pub(super) fn whole_number(
     settings: &impl Settings,
     name: &'static str,

@@ -1,4 +1,4 @@
-//! Log lines that can be joined: each carries the id of the work that it is part of.
+//! Log lines that can be joined: each has the id of its request or reconciler run.
 
 use core::future::Future;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use super::log::Line;
 use super::{RandomUnavailable, Runtime};
 use crate::model::UtcTime;
 
-/// A runtime for one request, or for one run of the reconciler. It puts the id into every line.
+/// A runtime for one request or one reconciler run. It puts the id into every log line.
 #[derive(Debug, Clone)]
 pub struct Traced<R> {
     runtime: R,
@@ -34,7 +34,7 @@ impl<R: Runtime> Traced<R> {
     }
 }
 
-/// 128 random bits in hexadecimal; zeros where the system has none to give.
+/// 128 random bits in hexadecimal. Zeros if the system gives no random numbers.
 pub fn random_id(runtime: &impl Runtime) -> String {
     let bits = runtime.random().map_or(0, u128::from_be_bytes);
     format!("{bits:032x}")

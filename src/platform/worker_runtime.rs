@@ -5,14 +5,14 @@ use super::log::{Level, Line};
 use super::{RandomUnavailable, Runtime};
 use crate::model::UtcTime;
 
-/// Clock, random numbers, waiting and log of the Workers runtime, for one task.
+/// Clock, random numbers, timers and log of the Workers runtime, for one task.
 #[derive(Debug, Clone)]
 pub struct WorkerRuntime {
     effects: Effects,
 }
 
 impl WorkerRuntime {
-    /// The runtime of the task that these effects belong to.
+    /// The runtime for the task of these effects.
     #[must_use]
     pub const fn new(effects: Effects) -> Self {
         Self { effects }
@@ -23,10 +23,10 @@ impl Runtime for WorkerRuntime {
     fn now(&self) -> UtcTime {
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "whole milliseconds, far from the range's end"
+            reason = "whole milliseconds, far from the end of i64"
         )]
         let millis = worker::js_sys::Date::now() as i64;
-        // `Date` never leaves the range; the fallback keeps this free of panics.
+        // `Date` is always in the range. The default avoids a panic.
         UtcTime::from_millis(millis).unwrap_or(UtcTime::EPOCH)
     }
 
@@ -37,7 +37,7 @@ impl Runtime for WorkerRuntime {
     }
 
     async fn sleep(&self, millis: u64) {
-        // A timer does not fail. If it did, the pause would be shorter.
+        // A timer does not fail. If it did, the pause would only be shorter.
         let _ = self.effects.ask("sleep", &millis).await;
     }
 

@@ -1,4 +1,4 @@
-//! Variables, secrets and rate limits of the worker's environment.
+//! The worker's variables, secrets and rate limits.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -9,24 +9,24 @@ use serde::de::IgnoredAny;
 use super::config::{RateLimit, Setting, Settings};
 use super::effects::{Effects, Outcome};
 
-/// What the environment holds under a name, as `settings` in `src/entry.js` gives it.
+/// The environment's value of a name, as `settings` in `src/entry.js` gives it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 enum Given {
     Text(String),
     Number(f64),
-    /// `["limit"]` for a rate limit, `["bucket"]` for one of R2, and the type of anything else.
+    /// `["limit"]` for a rate limit, `["bucket"]` for a bucket, else `["…"]` with the type.
     Kind([String; 1]),
     Other(IgnoredAny),
 }
 
-/// What the environment holds, by name.
+/// The environment's values, by name. `None` if they are not known.
 #[derive(Debug, Default)]
 pub struct Environment(Option<BTreeMap<String, Given>>);
 
 impl Environment {
-    /// Reads the JSON object that `settings` in `src/entry.js` makes of the environment. When it
-    /// cannot be read, nothing counts as unset.
+    /// Reads the JSON object that `settings` in `src/entry.js` makes of the environment. If it cannot
+    /// be read, every setting is unreadable, so that no route is open by mistake.
     #[must_use]
     pub fn new(json: &str) -> Self {
         Self(serde_json::from_str(json).ok())
@@ -45,7 +45,7 @@ pub struct WorkerSettings {
 }
 
 impl WorkerSettings {
-    /// The environment for the task that these effects belong to.
+    /// The environment, for the task of these effects.
     #[must_use]
     pub const fn new(environment: Rc<Environment>, effects: Effects) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl Settings for WorkerSettings {
     }
 
     async fn admits(&self, limit: &'static str, key: &str) -> bool {
-        // A limiter that fails admits: a lost turn is worse than one too many.
+        // If the limiter fails, admit: a lost turn is worse than one request too many.
         self.effects.ask("limit", &(limit, key)).await != Outcome::Text("no".to_owned())
     }
 }
