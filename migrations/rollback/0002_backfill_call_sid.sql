@@ -1,10 +1,10 @@
--- Undoes 0002: takes back the names it gave.
+-- Undoes 0002: removes the names that it gave.
 --
--- * Only a call_sid that is exactly what 0002 gives to that very row (bare, or with `_{id}` or `_{id}_{number}` behind
---   it) becomes NULL.
---   A call_sid written by code that knows the column stays.
--- * The first statement inserts nothing, and fails ("UNIQUE constraint failed: d1_migrations...") while a later
---   migration is still applied: roll the later one back first.
+-- * Only a call_sid that 0002 would give to the same row becomes NULL: the plain name, or the name followed by `_{id}` or
+--   `_{id}_{number}`.
+--   A call_sid that was written by newer code stays.
+-- * The first statement inserts no row. It fails ("UNIQUE constraint failed: d1_migrations...") if a later migration
+--   is applied: roll back the later one first.
 
 INSERT INTO d1_migrations (id, name)
 SELECT id, name FROM d1_migrations WHERE name > '0002_backfill_call_sid.sql';

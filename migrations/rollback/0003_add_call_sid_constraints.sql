@@ -1,10 +1,10 @@
--- Undoes 0003: call_sid may be NULL and repeated again, and both indexes go.
+-- Undoes 0003: call_sid may be NULL and need not be unique, and both indexes are dropped.
 --
--- * Every row and every call_sid stays, also those that 0003 itself filled in.
--- * The first statement inserts nothing, and fails ("UNIQUE constraint failed: d1_migrations...") while a later
---   migration is still applied: roll the later one back first.
--- * Parent and child are built anew together, in the order explained in 0003. The indexes go with the old table.
---   call_sid is added to the new one the way 0001 does it, so that the schema reads as it did before 0003.
+-- * Every row and every call_sid stays, including those that 0003 itself filled in.
+-- * The first statement inserts no row. It fails ("UNIQUE constraint failed: d1_migrations...") if a later migration
+--   is applied: roll back the later one first.
+-- * Parent and child are rebuilt together, in the order that 0003 explains. The indexes are dropped with the old table.
+--   call_sid is added to the new table as 0001 does it, so that the schema has the same text as before 0003.
 
 INSERT INTO d1_migrations (id, name)
 SELECT id, name FROM d1_migrations WHERE name > '0003_add_call_sid_constraints.sql';

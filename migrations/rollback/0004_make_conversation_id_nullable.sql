@@ -1,19 +1,19 @@
--- Undoes 0004: every call has to have a conversation again.
+-- Undoes 0004: every call must have a conversation.
 --
--- * This fails, with nothing changed, while a call without a conversation exists. The first statement inserts
---   nothing but fails then with "NOT NULL constraint failed: call_transcriptions.conversation_id".
+-- * It fails, and changes nothing, if a call has no conversation. The first statement inserts no row; it fails
+--   then with "NOT NULL constraint failed: call_transcriptions.conversation_id".
 --   How to clean up first:
---   1. Stop placing calls, and wait until none of these is in progress any more:
+--   1. Stop placing calls. Wait until none of these calls is in progress:
 --        SELECT call_sid, status, created_at FROM calls WHERE conversation_id IS NULL
---   2. Give each of them a conversation_id of its own that ElevenLabs never gives out. The record stays, and so
---      does the promise that its call_sid is not dialled a second time:
+--   2. Give each of them a unique conversation_id that ElevenLabs never uses. Keep the rows: they prevent a second
+--      dial of their call_sid:
 --        UPDATE calls SET conversation_id = 'none:' || call_sid WHERE conversation_id IS NULL
---      Deleting these rows also works, but then a repeated request would place their calls again.
---   3. Run this file again. After migrating up again later, this takes the stand-ins back:
+--      You can delete these rows instead, but then a repeated request places their calls again.
+--   3. Run this file again. After you apply 0004 again later, this removes the stand-ins:
 --        UPDATE calls SET conversation_id = NULL WHERE conversation_id = 'none:' || call_sid
--- * The second statement inserts nothing, and fails ("UNIQUE constraint failed: d1_migrations...") while a later
---   migration is still applied: roll the later one back first.
--- * Parent and child are built anew together, in the order explained in 0003, with the constraint and the indexes.
+-- * The second statement inserts no row. It fails ("UNIQUE constraint failed: d1_migrations...") if a later migration
+--   is applied: roll back the later one first.
+-- * Parent and child are rebuilt together, in the order that 0003 explains, with the constraint and the indexes.
 
 INSERT INTO call_transcriptions
   (conversation_id, speaker_type, message_text, timestamp, sequence_number, created_at)

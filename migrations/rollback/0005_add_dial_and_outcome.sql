@@ -1,9 +1,9 @@
 -- Undoes 0005: drops the three columns.
 --
--- * What they hold is lost: the reasons of failed calls, the names of the calls at the telephone provider, and the
---   tokens of dials under way. Stop placing calls first.
--- * The first statement inserts nothing, and fails ("UNIQUE constraint failed: d1_migrations...") while a later
---   migration is still applied: roll the later one back first.
+-- * Lost: the reasons of failed calls, the telephone provider's names of calls, and the tokens of open dials. Stop
+--   placing calls first.
+-- * The first statement inserts no row. It fails ("UNIQUE constraint failed: d1_migrations...") if a later migration
+--   is applied: roll back the later one first.
 
 INSERT INTO d1_migrations (id, name)
 SELECT id, name FROM d1_migrations WHERE name > '0005_add_dial_and_outcome.sql';

@@ -1,9 +1,8 @@
--- Undoes 0006. ElevenLabs' events, the summaries and the marks of settled transcripts are gone
--- with it; the calls, their outcomes and their turns stay. Deploy code that does not use them
--- first.
+-- Undoes 0006. Lost: ElevenLabs' events, the summaries and the marks of settled transcripts.
+-- Calls, their outcomes and their turns stay. Deploy code from before 0006 first.
 --
--- The first statement inserts nothing, and fails ("UNIQUE constraint failed: d1_migrations...") while a later
--- migration is still applied: roll the later one back first.
+-- The first statement inserts no row. It fails ("UNIQUE constraint failed: d1_migrations...") if a later migration
+-- is applied: roll back the later one first.
 
 INSERT INTO d1_migrations (id, name)
 SELECT id, name FROM d1_migrations WHERE name > '0006_add_settlement.sql';

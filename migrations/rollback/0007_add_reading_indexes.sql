@@ -1,7 +1,7 @@
--- Undoes 0007. Listing calls still works afterwards, but scans the table.
+-- Undoes 0007. Listing calls still works, but scans the table.
 --
--- The first statement inserts nothing, and fails ("UNIQUE constraint failed: d1_migrations...") while a later
--- migration is still applied: roll the later one back first.
+-- The first statement inserts no row. It fails ("UNIQUE constraint failed: d1_migrations...") if a later migration
+-- is applied: roll back the later one first.
 
 INSERT INTO d1_migrations (id, name)
 SELECT id, name FROM d1_migrations WHERE name > '0007_add_reading_indexes.sql';

@@ -1,8 +1,8 @@
--- Undoes 0008. After applying it again, clearing starts from the first row once more, which
--- changes nothing that is cleared already.
+-- Undoes 0008. After 0008 is applied again, clearing starts from the first row. It changes no
+-- row that is already cleared.
 --
--- The first statement inserts nothing, and fails ("UNIQUE constraint failed: d1_migrations...") while a later
--- migration is still applied: roll the later one back first.
+-- The first statement inserts no row. It fails ("UNIQUE constraint failed: d1_migrations...") if a later migration
+-- is applied: roll back the later one first.
 
 INSERT INTO d1_migrations (id, name)
 SELECT id, name FROM d1_migrations WHERE name > '0008_add_retention_progress.sql';

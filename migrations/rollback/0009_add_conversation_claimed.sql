@@ -1,8 +1,8 @@
--- Undoes 0009: drops the column. Put the code from before back first: the newer one reads it with every turn that links.
+-- Undoes 0009: drops the column. Deploy code from before 0009 first: newer code uses the column.
 --
--- * What is lost is which links were claimed only; from then on they stand, as they did before 0009.
--- * The first statement inserts nothing, and fails ("UNIQUE constraint failed: d1_migrations...") while a later
---   migration is still applied: roll the later one back first.
+-- * Lost: which conversations are only claimed. From then on they count as confirmed, as before 0009.
+-- * The first statement inserts no row. It fails ("UNIQUE constraint failed: d1_migrations...") if a later migration
+--   is applied: roll back the later one first.
 
 INSERT INTO d1_migrations (id, name)
 SELECT id, name FROM d1_migrations WHERE name > '0009_add_conversation_claimed.sql';

@@ -1,15 +1,15 @@
--- Undoes 0010: the turns are kept in the order of `id` again, with the unique index on conversation and number. Put the code from
--- before back first: the newer one writes `id` and reads the columns that go.
+-- Undoes 0010: turns are stored in the order of `id` again, with a unique index on conversation and number. Deploy code from before
+-- 0010 first: newer code writes `id` and reads the columns that are dropped.
 --
--- * Every turn and every id stays. A new turn then gets the greatest id plus one, and the id of a deleted last one again.
--- * What is lost: how many turns each call had removed, so an id of a removed turn may be given again once 0010 is back; and how
---   far retention has come by calls. It goes on where it stood when 0010 was applied, which clears nothing twice but
---   reads what it has passed since.
--- * It copies all turns, and takes somewhat longer than 0010 itself. With millions of them think of D1's 30 s first.
--- * The first statement inserts nothing, and fails ("UNIQUE constraint failed: d1_migrations...") while a later
---   migration is still applied: roll the later one back first.
--- * The second one inserts nothing either, and fails ("UNIQUE constraint failed: call_transcriptions_rebuilt.id", with nothing
---   changed) if two turns have the same id, which only rows inserted by hand can have.
+-- * Every turn and every id stays. A new turn then gets the greatest id plus one, which may be the id of a deleted turn.
+-- * Lost: the number of removed turns of each call, so that the id of a removed turn may be given again after 0010 is applied
+--   again; and how far retention has come by calls. Retention continues from where it was when 0010 was applied. It reads what it
+--   has passed since, and clears nothing twice.
+-- * It copies all turns, which takes somewhat longer than 0010. D1's limit is 30 s: plan for it with millions of turns.
+-- * The first statement inserts no row. It fails ("UNIQUE constraint failed: d1_migrations...") if a later migration
+--   is applied: roll back the later one first.
+-- * The second statement inserts no row either. It fails ("UNIQUE constraint failed: call_transcriptions_rebuilt.id", with nothing
+--   changed) if two turns have the same id. Only rows that were inserted by hand can have that.
 
 INSERT INTO d1_migrations (id, name)
 SELECT id, name FROM d1_migrations WHERE name > '0010_write_one_row_a_turn.sql';

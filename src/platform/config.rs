@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_stand_where_nothing_is_set() {
+    fn unset_settings_have_their_defaults() {
         let placing = placing(&given(&[])).ok().unwrap();
         assert_eq!(placing.access.base_url, "https://api.elevenlabs.io");
         assert_eq!(placing.access.timeout.as_secs(), 90);

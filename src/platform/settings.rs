@@ -91,7 +91,6 @@ impl<S: Settings> Settings for &S {
 /// A setting that a route needs is missing or cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotConfigured {
-    /// The variable or secret.
     pub name: &'static str,
     /// What is wrong with it, without its value: that may be a secret.
     pub fault: &'static str,

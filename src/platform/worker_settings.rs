@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_that_nobody_told_leaves_no_route_open() {
+    fn an_unknown_environment_leaves_no_route_open() {
         let untold = Rc::new(Environment::default());
         let settings = WorkerSettings::new(untold, Effects::default());
         assert_eq!(settings.get("WEBHOOK_TOKEN"), Setting::Unreadable);

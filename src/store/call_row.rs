@@ -7,7 +7,6 @@ use crate::model::{CallSid, CallStatus, FailureReason, Link, StoredTime};
 /// What is on record of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRow {
-    /// Given in the order of recording.
     pub id: i64,
     /// Unique, like the id.
     pub call_sid: CallSid,
@@ -22,7 +21,6 @@ pub struct CallRow {
     pub failure_reason: Option<FailureReason>,
     /// When the call was recorded.
     pub call_start_time: StoredTime,
-    /// As far as it is known.
     pub call_end_time: Option<StoredTime>,
     /// When the reconciler last asked ElevenLabs about the call, or an event settled it.
     pub asked_at: Option<StoredTime>,

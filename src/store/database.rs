@@ -14,7 +14,6 @@ use crate::platform::log::Line;
 /// One SQL statement with its parameters `?1`, `?2`, …
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// The SQL text.
     pub sql: Cow<'static, str>,
     /// The bound values, `?1` first.
     pub params: Vec<Param>,

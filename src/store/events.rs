@@ -29,7 +29,6 @@ pub struct NewEvent<'a> {
 /// An event on record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptEvent {
-    /// The row's number.
     pub id: i64,
 
     pub outcome: EventOutcome,
@@ -50,9 +49,7 @@ impl FromRow for KeptEvent {
 /// An event that was taken from the queue, without its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingEvent {
-    /// The row's number.
     pub id: i64,
-    /// Its conversation.
     pub conversation_id: String,
     /// When it was first delivered.
     pub received_at: UtcTime,

@@ -6,7 +6,7 @@
 //!    unchanged since it was read. This is the compare.
 //! 2. Each later statement works only while `settling` is 1. If the compare failed, none of them
 //!    changes anything.
-//! 3. The last statement sets `settling` back to NULL, and tells whether the compare succeeded.
+//! 3. The last statement sets `settling` back to NULL, and shows whether the compare succeeded.
 //!
 //! **Invariant:** a batch is one transaction, so no other request ever reads a call whose `settling`
 //! is not NULL. The simulation checks this after each run.

@@ -6,7 +6,6 @@ use crate::platform::Runtime;
 /// The database's part of the detailed health check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// The newest migration that is applied.
     pub migration: Option<String>,
     /// Number of calls that wait to be settled, at most 1,001.
     pub unsettled_calls: i64,

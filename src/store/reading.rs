@@ -8,9 +8,7 @@ use crate::platform::Runtime;
 /// Which calls a list shows. A call has to match all that is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallFilter {
-    /// Only calls with this status.
     pub status: Option<CallStatus>,
-    /// Only calls to this driver.
     pub driver_id: Option<DriverId>,
     /// Only calls that started at this time or later.
     pub from: Option<UtcTime>,
@@ -25,16 +23,13 @@ pub struct CallFilter {
 pub struct Position {
     /// As it is stored.
     pub call_start_time: String,
-    /// The row's number.
     pub id: i64,
 }
 
 /// The transcription of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcription {
-    /// The call.
     pub call_sid: CallSid,
-    /// Its conversation.
     pub conversation_id: Option<String>,
     /// Its turns in order.
     pub turns: Vec<Turn>,

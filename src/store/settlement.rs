@@ -22,17 +22,11 @@ pub struct CallWithTurns {
 /// The new values of a call's row. Other fields of [`CallRow`] stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
-    /// Its conversation.
     pub conversation_id: String,
-    /// Where it stands.
     pub status: CallStatus,
-    /// Why it failed.
     pub failure_reason: Option<FailureReason>,
-    /// When it was over.
     pub call_end_time: Option<StoredTime>,
-    /// ElevenLabs' summary.
     pub summary: Option<String>,
-    /// The telephone provider's name for it.
     pub telephony_call_sid: Option<String>,
     /// What changes in its turns. `None` if ElevenLabs sent no transcript.
     pub arrangement: Option<Arrangement>,
@@ -143,19 +137,19 @@ impl<D: Database, R: Runtime> Store<D, R> {
 
 /// The compare of a settlement: the call is as it was read, and the event still waits.
 const UNCHANGED: &str = concat!(
-    // No other transcript was stored meanwhile.
+    // No other transcript was stored.
     "transcript_revision = ?10",
     // No other settlement, dial or reconciler run changed the status or the reason.
     " AND status = ?11 AND failure_reason IS ?12",
     // The call still has the same conversation, or still none.
     " AND conversation_id IS ?13",
-    // No turn was stored meanwhile. Turns are never deleted outside a settlement.
+    // No turn was stored. Turns are never deleted outside a settlement.
     " AND (SELECT COUNT(*) FROM call_transcriptions t WHERE t.conversation_id = ?9) = ?14",
     // No posted turn took the place of one that was only in ElevenLabs' transcript. That changes a
     // row, not their number.
     " AND (SELECT COUNT(*) FROM call_transcriptions t \
            WHERE t.conversation_id = ?9 AND t.origin = 'transcript') = ?15",
-    // No other delivery of the event was applied meanwhile.
+    // No other delivery of the event was applied.
     " AND (?16 IS NULL OR (SELECT outcome FROM elevenlabs_events WHERE id = ?16) = 'kept')"
 );
 

@@ -10,21 +10,17 @@ pub struct SavedTurn {
     pub transcription_id: i64,
     /// Its place in the conversation, from 1.
     pub sequence_number: i64,
-    /// The conversation of its call.
     pub conversation_id: String,
-    /// The driver of its call.
     pub driver_id: Option<i64>,
 }
 
 /// The call of a turn that [`save_transcription`](super::Store::save_transcription) did not store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallOfTurn {
-    /// The call's conversation.
     pub conversation_id: Option<String>,
     /// True if the conversation id came from an unauthenticated turn and ElevenLabs has not
     /// confirmed it.
     pub claimed: bool,
-    /// The call's driver.
     pub driver_id: Option<i64>,
     /// The call that has the conversation that the turn names.
     pub owner: Option<CallSid>,
@@ -46,9 +42,7 @@ impl CallOfTurn {
 /// The result of linking a call by one of its turns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Linked {
-    /// The turn, if it was stored.
     pub saved: Option<SavedTurn>,
-    /// Whether events of the conversation wait to be applied.
     pub events_wait: bool,
 }
 
