@@ -1,4 +1,4 @@
-//! Turns as they are stored, and what changes in them when ElevenLabs' transcript has come.
+//! Stored turns, and how they change so that they equal ElevenLabs' transcript.
 
 use serde::Serialize;
 
@@ -8,11 +8,11 @@ use super::{Speaker, StoredTime, UtcTime};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// It was posted as it was said.
+    /// A sender posted it while it was spoken.
     Posted,
-    /// It so far stands only in ElevenLabs' transcript.
+    /// Only ElevenLabs' transcript has it so far.
     Transcript,
-    /// It was posted, but ElevenLabs' transcript does not have it.
+    /// A sender posted it, but ElevenLabs' transcript does not have it.
     Unreported,
 }
 
@@ -29,71 +29,62 @@ impl Origin {
     }
 }
 
-/// A turn as it is stored, with what arranging needs.
+/// A stored turn, with the columns that arranging needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTurn {
-    /// Its number in the whole ledger.
+    /// Its `transcription_id`.
     pub id: i64,
-    /// Its place in the conversation.
+    /// Its place in the conversation: 1, 2, 3 …
     pub sequence_number: i64,
-    /// Who spoke.
     pub speaker: Speaker,
-    /// What was said; empty where the text was cleared.
+    /// The words; empty if retention has cleared them.
     pub message: String,
-    /// What was posted or meant, where that is something else.
+    /// The words that were posted or meant, if they differ from the message.
     pub original_text: Option<String>,
-    /// When.
     pub timestamp: StoredTime,
-    /// Where it comes from.
     pub origin: Origin,
 }
 
 /// A turn to insert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InsertedTurn {
-    /// Its place.
     pub sequence_number: i64,
-    /// Who spoke.
     pub speaker: Speaker,
-    /// What was said.
     pub message: String,
-    /// What the agent meant to say, where it was interrupted.
+    /// What the agent meant to say, if it was interrupted.
     pub original_text: Option<String>,
-    /// When.
     pub timestamp: UtcTime,
-    /// Where it comes from.
     pub origin: Origin,
 }
 
-/// A stored turn that ElevenLabs has in other words or that turned out to be missing there.
+/// A new text or origin of a stored turn: ElevenLabs has it in other words, or does not have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RewrittenTurn {
     /// Its place, after the moves.
     pub sequence_number: i64,
-    /// Its text from now on.
     pub message: String,
-    /// Its origin from now on.
     pub origin: Origin,
 }
 
-/// What has to change in the stored turns. Nothing, when they are as they should be.
+/// The changes to the stored turns. It is empty if the stored turns equal the transcript.
 ///
-/// Turns are named by their places, because that is what the table is ordered by. The places are
-/// right while the call is as it was read: the first statement of a settlement makes sure of it.
+/// It names turns by their places, because the table is ordered by them. The places are valid only
+/// if the call is unchanged since it was read. The first statement of a settlement checks that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Arrangement {
-    /// Stored turns that move: old and new place.
+    /// Turns to move: old and new place.
     pub moved: Vec<(i64, i64)>,
-    /// Stored turns with another text or origin.
+    /// Turns to rewrite.
     pub rewritten: Vec<RewrittenTurn>,
-    /// The old places of turns of an earlier version of ElevenLabs' transcript that nobody posted.
+    /// Turns to delete, by their old places: an earlier version of ElevenLabs' transcript had them,
+    /// and no sender posted them.
     pub removed: Vec<i64>,
-    /// Turns that are missing.
+    /// Turns to insert.
     pub inserted: Vec<InsertedTurn>,
 }
 
 impl Arrangement {
-    /// Whether everything is as it should be.
+    /// True if there is nothing to change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.moved.is_empty()

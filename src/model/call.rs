@@ -5,20 +5,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{CallSid, StoredTime};
 
-/// Where a call stands. `completed` and `failed` are terminal.
+/// The status of a call. `completed` and `failed` are terminal: only evidence from ElevenLabs
+/// changes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallStatus {
-    /// Recorded, perhaps ringing, perhaps talking.
+    /// The call is recorded. The phone may be ringing, or the conversation may be going on.
     InProgress,
     /// The conversation took place and is over.
     Completed,
-    /// There was no conversation, or it broke off.
+    /// There was no conversation, or it was cut off.
     Failed,
 }
 
 impl CallStatus {
-    /// All statuses, in the order of a call's life.
+    /// All statuses.
     pub const ALL: [Self; 3] = [Self::InProgress, Self::Completed, Self::Failed];
 
     /// The word in the database and in the API.
@@ -38,18 +39,18 @@ impl CallStatus {
     }
 }
 
-/// How the stand-in for a conversation begins, see [`unlinked`].
+/// Prefix of the ids that [`unlinked`] makes.
 const UNLINKED: &str = "unlinked_";
 
-/// A stand-in for the conversation of a call that has turns but whose conversation is not known:
-/// a turn named one, and ElevenLabs said that it is another call's. Random, so that nobody can
-/// name it beforehand.
+/// A placeholder for the conversation id of a call that has turns but no known conversation: a turn
+/// claimed one, and ElevenLabs said that it belongs to another call. It is random, so that a
+/// sender cannot guess it and name it in a turn.
 #[must_use]
 pub fn unlinked(random: [u8; 16]) -> String {
     format!("{UNLINKED}{:032x}", u128::from_be_bytes(random))
 }
 
-/// Whether this is such a stand-in. ElevenLabs is not asked about it.
+/// True for a placeholder of [`unlinked`]. ElevenLabs does not know it.
 #[must_use]
 pub fn is_unlinked(conversation_id: &str) -> bool {
     conversation_id.starts_with(UNLINKED)
@@ -58,28 +59,26 @@ pub fn is_unlinked(conversation_id: &str) -> bool {
 /// One call as it is on record.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Call {
-    /// The row's number; it never changes.
+    /// The id of the row. It never changes.
     pub id: i64,
-    /// The call's name.
     pub call_sid: CallSid,
-    /// ElevenLabs' name for the conversation, once known.
+    /// ElevenLabs' id of the conversation; `null` until it is known.
     pub conversation_id: Option<String>,
-    /// The driver; `null` only on rows older than the ledger's names for calls.
+    /// `null` only on rows that are older than `call_sid`.
     pub driver_id: Option<i64>,
-    /// Where it stands.
     pub status: CallStatus,
-    /// Why it failed.
+    /// Why the call failed; `null` if it did not.
     pub failure_reason: Option<String>,
     /// When the call was recorded, just before it was dialled.
     pub call_start_time: StoredTime,
-    /// When it was over, as far as known.
+    /// When the call ended; `null` until it is known.
     pub call_end_time: Option<StoredTime>,
-    /// ElevenLabs' summary of the conversation.
+    /// ElevenLabs' summary of the conversation; `null` if there is none.
     pub summary: Option<String>,
     /// When the row was written.
     pub created_at: StoredTime,
     /// When the row last changed.
     pub updated_at: StoredTime,
-    /// How many turns are stored.
+    /// The number of stored turns.
     pub turn_count: i64,
 }

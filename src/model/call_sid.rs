@@ -1,4 +1,4 @@
-//! The name of a call.
+//! The id of a call.
 
 use core::fmt;
 
@@ -6,29 +6,29 @@ use serde::{Deserialize, Serialize};
 
 use super::{DriverId, ExactTime};
 
-/// The name of one call attempt, unique for ever: `EL_{driver}_{time}`.
+/// The id of one call attempt, unique in the ledger: `EL_{driver}_{time}`.
 ///
-/// A placed call is named after its driver and the request's timestamp in UTC
-/// (`EL_12345_2025-11-21T10:30:00Z`), so the same request always means the same call. Calls
-/// older than the name were given `EL_{driver}_{epoch seconds}` by migration 0002.
+/// It consists of the driver id and the request's timestamp in UTC
+/// (`EL_12345_2025-11-21T10:30:00Z`). So a retry of the request means the same calls: placing is
+/// idempotent. Migration 0002 gave older calls `EL_{driver}_{epoch seconds}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct CallSid(String);
 
 impl CallSid {
-    /// The name of the call that a request of this time places to this driver.
+    /// The id of the call to this driver that a request with this timestamp places.
     #[must_use]
     pub fn new(driver: DriverId, requested_at: ExactTime) -> Self {
         Self(format!("EL_{driver}_{}", requested_at.to_call_sid_form()))
     }
 
-    /// A name somebody else gave; whether such a call exists only the store can tell.
+    /// An id from a request or a row. Such a call may not exist.
     #[must_use]
     pub fn from_text(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The name as text.
+    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::{PhoneNumber, UtcTime};
 
-/// A fleet's number for a driver: 1 to 2^53 − 1, the whole numbers JSON and D1 carry exactly.
+/// A fleet's id of a driver: 1 to 2^53 − 1, the integers that are exact in JSON and in D1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct DriverId(i64);
 
-/// A number or text that is no driver id.
+/// A number or text is not a driver id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DriverIdError;
 
@@ -25,7 +25,7 @@ impl DriverId {
     /// The greatest driver id, 2^53 − 1.
     pub const MAX: i64 = 9_007_199_254_740_991;
 
-    /// Checks the range.
+    /// Makes a driver id of a number.
     ///
     /// # Errors
     /// [`DriverIdError`] outside 1 to 2^53 − 1.
@@ -40,7 +40,7 @@ impl DriverId {
     /// Reads a string of ASCII digits.
     ///
     /// # Errors
-    /// [`DriverIdError`] when it holds anything else or is out of range.
+    /// [`DriverIdError`] if the text has other characters or the number is out of range.
     pub fn parse(text: &str) -> Result<Self, DriverIdError> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(DriverIdError);
@@ -48,7 +48,7 @@ impl DriverId {
         text.parse().map_err(|_| DriverIdError).and_then(Self::new)
     }
 
-    /// The plain number.
+    /// The id as a number.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
@@ -61,29 +61,25 @@ impl fmt::Display for DriverId {
     }
 }
 
-/// One driver to phone, as the request gave it.
+/// A driver to phone, as the request says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Driver {
-    /// The fleet's number for the driver.
     pub id: DriverId,
     /// How the agent addresses the driver.
     pub name: Option<String>,
-    /// Where to call.
     pub phone_number: PhoneNumber,
     /// What the call is about.
     pub violations: Vec<Violation>,
-    /// What the agent is told to mind with this driver.
+    /// Instructions to the agent for this driver.
     pub custom_rules: Option<String>,
 }
 
-/// One safety violation.
+/// A safety violation of a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The fleet's own kind, such as `hours_of_service`.
     pub kind: String,
-    /// What happened, for people.
     pub description: Option<String>,
-    /// When it happened.
     pub occurred_at: Option<UtcTime>,
 }
 

@@ -1,6 +1,6 @@
-//! The things the ledger speaks of: calls, turns, and the values they are made of.
+//! Calls, turns, and the values that they consist of.
 //!
-//! Nothing here knows of HTTP, SQL or the Workers runtime.
+//! Nothing here depends on HTTP, SQL or the Workers runtime.
 
 mod arrangement;
 mod call;

@@ -9,12 +9,12 @@ use core::fmt;
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneNumber(String);
 
-/// Why a text is no telephone number that the ledger can call.
+/// Why a text is not a telephone number that the ledger can call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhoneNumberError {
     /// It is none of the accepted forms.
     Form,
-    /// After a country code stands a zero in brackets, as in `+44 (0)20 7946 0018`.
+    /// A zero in brackets follows the country code, as in `+44 (0)20 7946 0018`.
     BracketedZero,
 }
 
@@ -34,13 +34,15 @@ impl fmt::Display for PhoneNumberError {
 }
 
 impl PhoneNumber {
-    /// Reads a number as people write it and makes it E.164.
+    /// Reads a number as people write it and converts it to E.164.
     ///
-    /// Blanks, hyphens, dots, slashes and round brackets between the digits are passed over. 10
-    /// digits are North American (`+1…`), 11 digits starting with 1 likewise; with a leading `+`
-    /// 8 to 15 digits stand as they are, unless a bracket begins with a zero. In most countries
-    /// that zero is dialled within the country only (`+44 (0)20 …`), in a few it is part of the
-    /// number (`+39 (06) …`), so reading it either way may phone a stranger.
+    /// Blanks, hyphens, dots, slashes and round brackets between the digits are ignored. 10 digits,
+    /// or 11 digits that begin with 1, are a North American number (`+1…`). After a leading `+`, 8
+    /// to 15 digits are taken as they are.
+    ///
+    /// A bracket that begins with zero is refused. In most countries that zero is dialled only
+    /// within the country (`+44 (0)20 …`). In a few it is part of the number (`+39 (06) …`). A
+    /// wrong guess would phone a stranger.
     ///
     /// # Errors
     /// [`PhoneNumberError`] for anything else.

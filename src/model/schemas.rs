@@ -1,5 +1,5 @@
-//! What the values of the model look like in JSON, for `openapi.json`: as they are answered, and
-//! what is taken for them. The linker leaves all of it out of the worker.
+//! The JSON schemas of the model's values, for `openapi.json`: of what is answered, and of what is
+//! accepted. The linker leaves this module out of the worker.
 
 use std::borrow::Cow;
 
@@ -16,10 +16,10 @@ impl JsonSchema for CallSid {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // Names that migration 0002 gave have another shape, so there is no pattern.
+        // No pattern: the names that migration 0002 gave to older calls have another form.
         json_schema!({
-            "description": "The name of one call attempt: EL_{driver}_{time}, the time as the \
-                            request that placed it gave it, in UTC.",
+            "description": "The id of one call attempt: EL_{driver}_{time}. The time is the \
+                            timestamp of the request that placed the call, in UTC.",
             "type": "string",
             "examples": ["EL_12345_2025-11-21T10:30:00Z"],
         })
@@ -49,15 +49,16 @@ impl JsonSchema for StoredTime {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A point in time in UTC with milliseconds. Rows that were there before \
-                            Call Ledger may hold a text that is no time; it comes as it is.",
+            "description": "A point in time in UTC with milliseconds. A row that is older than \
+                            Call Ledger may have a text that is not a time; it is returned \
+                            unchanged.",
             "type": "string",
             "examples": ["2025-11-21T10:30:05.000Z"],
         })
     }
 }
 
-/// What [`UtcTime::parse`] takes.
+/// What [`UtcTime::parse`] accepts.
 #[must_use]
 pub fn time_taken() -> Schema {
     json_schema!({
@@ -68,12 +69,12 @@ pub fn time_taken() -> Schema {
     })
 }
 
-/// What [`super::PhoneNumber::parse`] takes.
+/// What [`super::PhoneNumber::parse`] accepts.
 #[must_use]
 pub fn phone_number_taken() -> Schema {
-    // What may stand between the digits.
+    // The characters that may separate the digits.
     let gap = r"[ \u00a0\u2010\u2011./()-]*";
-    // After a plus no bracket begins with 0.
+    // After a plus, a bracket must not begin with 0.
     let unopened = gap.replace('(', "");
     let international = format!(r"\+{gap}[1-9]({unopened}[0-9]|{gap}[1-9]){{7,14}}");
     let north_american = format!("{gap}(1{gap})?[0-9]({gap}[0-9]){{9}}");
@@ -88,7 +89,7 @@ pub fn phone_number_taken() -> Schema {
     })
 }
 
-/// What is taken for a driver's number in JSON.
+/// What a body may have for a driver id.
 #[must_use]
 pub fn driver_id_taken() -> Schema {
     json_schema!({
@@ -101,13 +102,13 @@ pub fn driver_id_taken() -> Schema {
     })
 }
 
-/// What [`DriverId::parse`] takes.
+/// What [`DriverId::parse`] accepts.
 #[must_use]
 pub fn driver_id_digits() -> Schema {
     json_schema!({ "type": "string", "pattern": "^0*[1-9][0-9]{0,15}$" })
 }
 
-/// What [`Speaker::from_elevenlabs`] takes.
+/// What [`Speaker::from_elevenlabs`] accepts.
 #[must_use]
 pub fn speaker_taken() -> Schema {
     let words = ["agent", "user", "driver"];
@@ -117,7 +118,7 @@ pub fn speaker_taken() -> Schema {
     json_schema!({ "type": "string", "enum": taken.collect::<Vec<_>>() })
 }
 
-/// What [`CallStatus::parse`] takes.
+/// What [`CallStatus::parse`] accepts.
 #[must_use]
 pub fn status_taken() -> Schema {
     json_schema!({ "type": "string", "enum": CallStatus::ALL.map(CallStatus::as_str) })

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize, Serializer};
 
 /// A point in time in UTC, years 0000 to 9999, in whole milliseconds.
 ///
-/// Displayed, stored and serialised as RFC 3339 with milliseconds and `Z`
-/// (`2025-11-21T10:30:05.000Z`), so that text order is time order. A finer time is cut when it is
-/// read, so two values are equal exactly when they are stored as the same text.
+/// It is displayed, stored and serialised as RFC 3339 with milliseconds and `Z`
+/// (`2025-11-21T10:30:05.000Z`), so that text order is time order. Reading truncates a finer time,
+/// so two values are equal if and only if they are stored as the same text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcTime(DateTime<Utc>);
 
-/// A point in time in UTC, years 0000 to 9999, as finely as it was written. Only the name of a
-/// call needs that: two requests within one millisecond are two calls.
+/// A point in time in UTC, years 0000 to 9999, with the full precision of the text. Only `call_sid`
+/// needs that: two requests within one millisecond are two calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExactTime(DateTime<Utc>);
 
@@ -23,7 +23,7 @@ pub struct ExactTime(DateTime<Utc>);
 pub enum TimeError {
     /// Not RFC 3339, with or without an offset.
     NotRfc3339,
-    /// Its UTC year has not four digits, so it would not sort as text.
+    /// Its UTC year does not have four digits, so text order would not be time order.
     OutOfRange,
 }
 
@@ -37,13 +37,13 @@ impl fmt::Display for TimeError {
 }
 
 impl ExactTime {
-    /// Reads RFC 3339 with any offset; a time without an offset is taken as UTC.
+    /// Reads RFC 3339 with any offset. A time without an offset is UTC.
     ///
-    /// A leap second (`:60`) becomes the first instant of the next minute, the way Unix time
-    /// counts it, so that every value has one spelling.
+    /// A leap second (`:60`) becomes the first instant of the next minute, as in Unix time, so that
+    /// each value has exactly one spelling.
     ///
     /// # Errors
-    /// [`TimeError`] when the text is no such time or its UTC year has not four digits.
+    /// [`TimeError`] if the text is not such a time, or its UTC year does not have four digits.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         let time = DateTime::parse_from_rfc3339(text)
             .or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}Z")))
@@ -61,7 +61,7 @@ impl ExactTime {
             .ok_or(TimeError::OutOfRange)
     }
 
-    /// The time in whole milliseconds: what is finer is cut.
+    /// The time, truncated to milliseconds.
     #[must_use]
     pub fn to_millis(self) -> UtcTime {
         let nanos = self.0.nanosecond();
@@ -83,15 +83,15 @@ impl UtcTime {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(DateTime::UNIX_EPOCH);
 
-    /// Reads what [`ExactTime::parse`] reads, and cuts what is finer than a millisecond.
+    /// Reads what [`ExactTime::parse`] reads, and truncates it to milliseconds.
     ///
     /// # Errors
-    /// [`TimeError`] when the text is no such time or its UTC year has not four digits.
+    /// [`TimeError`] if the text is not such a time, or its UTC year does not have four digits.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
         ExactTime::parse(text).map(ExactTime::to_millis)
     }
 
-    /// The instant this many milliseconds after 1970-01-01T00:00:00Z, or `None` out of range.
+    /// The time this many milliseconds after 1970-01-01T00:00:00Z; `None` if it is out of range.
     #[must_use]
     pub fn from_millis(millis: i64) -> Option<Self> {
         DateTime::from_timestamp_millis(millis)
@@ -105,7 +105,7 @@ impl UtcTime {
         self.0.timestamp_millis()
     }
 
-    /// This time moved by so many milliseconds, as far as the range goes.
+    /// This time plus this many milliseconds, limited to the range.
     #[must_use]
     pub fn plus_millis(self, millis: i64) -> Self {
         const FIRST: i64 = -62_167_219_200_000; // 0000-01-01T00:00:00Z
@@ -146,23 +146,23 @@ impl Serialize for UtcTime {
     }
 }
 
-/// A time as the database has it. Serialised in [`UtcTime`]'s form where it can be read, else as
-/// it is.
+/// A time as the database has it. It is serialised in [`UtcTime`]'s form if it can be parsed, and
+/// unchanged if not.
 ///
-/// Rows older than the ledger may hold other spellings (`2025-11-21 10:30:05`); one that cannot
-/// be read must not make its whole page unreadable.
+/// Rows older than the ledger may have other spellings (`2025-11-21 10:30:05`). One that cannot be
+/// parsed must not make a whole page fail.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct StoredTime(String);
 
 impl StoredTime {
-    /// The time that the database has in this spelling.
+    /// The time that the database has as this text.
     #[must_use]
     pub const fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The time, if it can be read.
+    /// The time, if it can be parsed.
     #[must_use]
     pub fn time(&self) -> Option<UtcTime> {
         UtcTime::parse(&self.0).ok()
@@ -174,7 +174,7 @@ impl StoredTime {
         &self.0
     }
 
-    /// The time, if it is to be printed otherwise than it is stored.
+    /// The time, if its printed form differs from the stored text.
     fn time_to_print(&self) -> Option<UtcTime> {
         const FORM: &[u8] = b"0000-00-00T00:00:00.000Z";
         let bytes = self.0.as_bytes();

@@ -1,4 +1,4 @@
-//! What was said.
+//! One spoken turn of a conversation.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,31 +46,30 @@ impl Speaker {
     }
 }
 
-/// One spoken turn on its way into the ledger.
+/// A spoken turn that a sender posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTurn {
-    /// The call it belongs to.
     pub call_sid: CallSid,
-    /// Who spoke.
     pub speaker: Speaker,
-    /// What was said, as it came; not empty after trimming.
+    /// The exact words, untrimmed. They are not blank.
     pub message: String,
-    /// When it was said.
+    /// When the turn was spoken.
     pub timestamp: UtcTime,
-    /// The conversation the sender says it belongs to, when it says so.
+    /// The conversation that the sender names, if it names one.
     pub conversation_id: Option<String>,
 }
 
-/// Turns that were stored before migration 0010 have smaller numbers than this.
+/// Turns that were stored before migration 0010 have smaller ids.
 const FIRST_ID: i64 = 1 << 40;
-/// How many turns a call may ever have, those that were removed again included.
+/// Maximum number of turns that a call may ever have, removed turns included.
 pub const TURNS_PER_CALL: i64 = 1 << 22;
 
-/// The `transcription_id` of a call's `nth` turn (the first is 1), counted over all that the call
-/// ever had: 2^40 + `call_id` × 2^22 + `nth`. So it is unique in the whole ledger without a counter,
-/// which would be a second written row for each turn. It stays below 2^52, and so exact as a JSON
-/// number, for a thousand million calls; a database holds some millions. `store/turns.rs` has the
-/// same formula in SQL.
+/// The `transcription_id` of a call's `nth` turn: 2^40 + `call_id` × 2^22 + `nth`. The first turn is
+/// 1, and removed turns count.
+///
+/// The id is unique in the whole ledger without a counter, which would be a second written row for
+/// each turn. For 10^9 calls it stays below 2^52, so that it is exact as a JSON number; a database
+/// holds some millions of calls. `store/turns.rs` has the same formula in SQL.
 #[must_use]
 pub const fn transcription_id(call_id: i64, nth: i64) -> i64 {
     FIRST_ID
@@ -78,8 +77,7 @@ pub const fn transcription_id(call_id: i64, nth: i64) -> i64 {
         .saturating_add(nth)
 }
 
-/// The `nth` of an id that [`transcription_id`] gave; `None` for any other id, and for one of
-/// another call.
+/// The `nth` of an id that [`transcription_id`] made for this call; `None` for any other id.
 #[must_use]
 pub fn nth_turn(call_id: i64, transcription_id: i64) -> Option<i64> {
     let nth = transcription_id.saturating_sub(self::transcription_id(call_id, 0));
@@ -89,15 +87,14 @@ pub fn nth_turn(call_id: i64, transcription_id: i64) -> Option<i64> {
 /// One stored turn.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Turn {
-    /// The turn's number in the whole ledger: unique for ever, below 2^53. It never changes, and the
-    /// number of a turn that is gone is not given again. Later turns may have smaller numbers.
+    /// The turn's id: unique in the whole ledger, below 2^53. It never changes, and the id of a
+    /// removed turn is never used again. A later turn may have a smaller id.
     pub transcription_id: i64,
-    /// The turn's place in its conversation: 1, 2, 3 … without gap.
+    /// The turn's place in its conversation: 1, 2, 3 … without gap. Evidence from ElevenLabs may
+    /// renumber it.
     pub sequence_number: i64,
-    /// Who spoke.
     pub speaker: Speaker,
-    /// What was said.
     pub message: String,
-    /// When it was said.
+    /// When the turn was spoken.
     pub timestamp: StoredTime,
 }
