@@ -1,4 +1,5 @@
-//! What a run may spend: reserved before a piece of work begins, and settled when it is done.
+//! The budget of a reconciler run: statements, requests and time. A piece of work reserves its worst
+//! case before it begins, and returns what it did not spend.
 
 use core::time::Duration;
 
@@ -6,38 +7,38 @@ use crate::elevenlabs::lookup::MAX_REQUESTS;
 use crate::model::UtcTime;
 use crate::platform::plan::Cost;
 
-/// A kind of work, and the line in which its pieces wait.
+/// A kind of work. Each kind has its own queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
-    /// The waiting events of one conversation are tried.
+    /// Try the waiting events of one conversation.
     Event,
-    /// ElevenLabs is asked about one unsettled call.
+    /// Ask ElevenLabs about one unsettled call.
     Call,
-    /// One page of texts is cleared.
+    /// Clear one page of texts.
     Texts,
 }
 
 impl Piece {
-    /// All kinds, in the order of their turns.
+    /// In this order the kinds take turns.
     pub const ALL: [Self; 3] = [Self::Event, Self::Call, Self::Texts];
 
-    /// The most that one piece spends if neither the database nor the bucket need be asked twice, no
-    /// object is gone, and the transcript is not longer than 500 kB. `tests/host/reconciling_costs.rs` measures it.
+    /// The worst case of one piece, without retries, without missing objects in the bucket, and with a
+    /// transcript of at most 500 kB. `tests/host/reconciling_costs.rs` measures it.
     #[must_use]
     pub const fn worst(self) -> Cost {
         match self {
-            // Take; read and link by the report of a running conversation (2 + 2); read the
-            // payloads; read and settle (2 + 8).
+            // Take 1; read 2 and settle 2 by the report of a running conversation; read the payloads 1;
+            // read 2 and settle 8.
             Self::Event => Cost {
                 statements: 16,
                 requests: 1,
             },
-            // Take; read and settle (2 + 7).
+            // Take 1; read 2; settle 7.
             Self::Call => Cost {
                 statements: 10,
                 requests: MAX_REQUESTS,
             },
-            // Ask what is due in three tables; read which objects go; clear it.
+            // Read what is due in three tables, read the names of the objects, and clear.
             Self::Texts => Cost {
                 statements: 10,
                 requests: 0,
@@ -50,19 +51,19 @@ impl Piece {
 #[derive(Debug)]
 pub struct Budget {
     left: Cost,
-    /// No piece of work may last beyond this time.
+    /// A piece begins only if it ends before this time.
     ends_at: UtcTime,
 }
 
 impl Budget {
-    /// A budget of which nothing is spent.
+    /// Starts a run's budget with the whole limits of the plan.
     #[must_use]
     pub const fn new(limits: Cost, ends_at: UtcTime) -> Self {
         let left = limits;
         Self { left, ends_at }
     }
 
-    /// Sets the worst case of a piece of work aside; `None` if that much is not left.
+    /// Reserves the worst case of a piece. Returns `None` if less is left.
     pub fn reserve(&mut self, worst: Cost) -> Option<Cost> {
         self.left = Cost {
             statements: self.left.statements.checked_sub(worst.statements)?,
@@ -71,14 +72,14 @@ impl Budget {
         Some(worst)
     }
 
-    /// How many statements a piece with this reservation may send: what was set aside for it, and
-    /// what is set aside for nobody. Retries are paid from the latter.
+    /// Maximum number of statements for a piece with this reservation: the reserved ones, and those
+    /// that no piece has reserved. The latter pay for retries.
     #[must_use]
     pub const fn statements(&self, reserved: Cost) -> u32 {
         reserved.statements.saturating_add(self.left.statements)
     }
 
-    /// Ends a reservation: what was not spent is left for others, what was spent beyond it is not.
+    /// Ends a reservation: returns what was not spent, and subtracts what was spent beyond it.
     pub const fn settle(&mut self, reserved: Cost, spent: Cost) {
         self.left = Cost {
             statements: self.statements(reserved).saturating_sub(spent.statements),
@@ -87,7 +88,7 @@ impl Budget {
         };
     }
 
-    /// Whether a piece that begins now is done in time, if each of its requests takes `longest`.
+    /// Whether a piece that begins now ends in time if each of its requests takes `longest`.
     #[must_use]
     pub fn has_time(&self, worst: Cost, longest: Duration, now: UtcTime) -> bool {
         now.plus(longest.saturating_mul(worst.requests)) <= self.ends_at

@@ -1,4 +1,4 @@
-//! One dial of a placement: asking ElevenLabs once, and writing down what it said.
+//! One dial: sends the outbound call to ElevenLabs once, and stores the answer.
 
 use super::link::{Accepted, link_by_dial};
 use super::placed::{Placed, line};
@@ -10,7 +10,7 @@ use crate::platform::config::Placing;
 use crate::platform::log::{Level, Line};
 use crate::store::{CallRow, Database, DatabaseError, Store};
 
-/// What every dial of one request shares.
+/// What all dials of one request share.
 #[derive(Debug)]
 pub(super) struct Dialer<'a, D, R, T> {
     pub store: &'a Store<D, R>,
@@ -21,7 +21,7 @@ pub(super) struct Dialer<'a, D, R, T> {
 }
 
 impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
-    /// Dials a call that this request recorded, and writes down what became of it.
+    /// Dials a call that this request recorded, and stores the outcome.
     pub async fn place(&self, driver: &Driver, state: CallRow) -> Placed {
         let driver_id = driver.id.get();
         let outcome = self.dial(driver, &state.call_sid).await;
@@ -29,8 +29,8 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
             DialOutcome::Accepted { .. } => None,
             DialOutcome::Rejected { message, .. } => Some(message.clone()),
             DialOutcome::Unknown { .. } => Some(
-                "ElevenLabs gave no clear answer, so the phone may be ringing; the call is not \
-                 dialled again and is settled when ElevenLabs tells what became of it"
+                "ElevenLabs gave no clear answer, so the phone may be ringing. The call is not \
+                 dialled again. It is settled when ElevenLabs reports the outcome."
                     .to_owned(),
             ),
         };
@@ -45,8 +45,8 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
                 }
             }
             Err(error) => {
-                // The row stays as it is, in progress without a conversation; the reconciler
-                // finds out. The caller hears what is known: the answer was not written down.
+                // The row stays in progress without a conversation, and the reconciler asks ElevenLabs.
+                // The caller gets the outcome as unknown, because the next read may say so too.
                 let line = line("answer_not_recorded", driver_id, &state);
                 self.runtime.log(&Line {
                     level: Level::Error,
@@ -61,8 +61,8 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
                     },
                     created: true,
                     failure: Some(failure.unwrap_or_else(|| {
-                        "the call was placed, but ElevenLabs' answer could not be written down yet; \
-                         it is settled when ElevenLabs tells what became of it"
+                        "The call was placed, but ElevenLabs' answer could not be stored yet. The call \
+                         is settled when ElevenLabs reports the outcome."
                             .to_owned()
                     })),
                 }
@@ -101,7 +101,7 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
                 };
                 let (state, events_wait) =
                     link_by_dial(self.store, self.runtime, accepted, now).await?;
-                // The conversation was over before ElevenLabs answered.
+                // The conversation ended before ElevenLabs answered the dial, so its events wait.
                 if events_wait {
                     apply_waiting(
                         self.store,
@@ -121,8 +121,7 @@ impl<D: Database, R: Runtime, T: Transport> Dialer<'_, D, R, T> {
             .await
     }
 
-    /// One line for what became of the dial. ElevenLabs' words are not in it: they may repeat
-    /// the telephone number.
+    /// Logs the outcome of the dial, without ElevenLabs' words: they may contain the phone number.
     fn log_outcome(&self, driver_id: i64, state: &CallRow, outcome: &DialOutcome) {
         let event = match outcome {
             DialOutcome::Accepted { .. } => "call_dialled",

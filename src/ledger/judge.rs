@@ -1,4 +1,4 @@
-//! What a call becomes by what ElevenLabs says: pure decisions, which [`super::settle`] carries out.
+//! What a call becomes when ElevenLabs reports on it. Pure decisions; [`super::settle`] writes them.
 
 use crate::elevenlabs::conversation::Report;
 use crate::elevenlabs::event::{Content, Event, InitiationFailure};
@@ -7,17 +7,17 @@ use crate::model::{By, CallStatus, FailureReason, StoredTime, UtcTime};
 use crate::store::CallRow;
 use crate::store::settlement::{CallWithTurns, Settled};
 
-/// What ElevenLabs says, by event or because it was asked.
+/// What ElevenLabs reports, in an event or in the answer to a lookup.
 #[derive(Debug, Clone, Copy)]
 pub enum Evidence<'a> {
-    /// Its whole word about the conversation.
+    /// A report on a conversation that took place or still runs.
     Report(&'a Report),
-    /// The phone call of this conversation did not come about.
+    /// The phone call of this conversation failed to start.
     Failure(&'a str, &'a InitiationFailure),
 }
 
 impl Evidence<'_> {
-    /// The conversation it is about.
+    /// ElevenLabs always names a conversation.
     pub const fn conversation_id(&self) -> &str {
         match self {
             Self::Report(report) => report.conversation_id.as_str(),
@@ -25,7 +25,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// The call that ElevenLabs echoes, if it does.
+    /// The `call_sid` that placing the call sent, if ElevenLabs repeats it.
     pub fn call_sid(&self) -> Option<&str> {
         match self {
             Self::Report(report) => report.call_sid.as_deref(),
@@ -34,7 +34,7 @@ impl Evidence<'_> {
     }
 }
 
-/// What an event says, as evidence; `None` for a type the ledger does not apply.
+/// The evidence in an event. `None` for a type that the ledger does not apply.
 #[must_use]
 pub fn evidence(event: &Event) -> Option<Evidence<'_>> {
     match &event.content {
@@ -44,11 +44,11 @@ pub fn evidence(event: &Event) -> Option<Evidence<'_>> {
     }
 }
 
-/// Who names the evidence's conversation for this call: ElevenLabs, for this call or for another.
+/// Whether ElevenLabs names the conversation for this call or for another.
 pub fn source(call: &CallRow, evidence: Evidence<'_>) -> By {
     let is_own = match evidence.call_sid() {
         Some(named) => named == call.call_sid.as_str(),
-        // Evidence that names no call is found by the conversation on record.
+        // Evidence without a `call_sid` is about the call that has its conversation.
         None => call.conversation_id.as_deref() == Some(evidence.conversation_id()),
     };
     if is_own {
@@ -58,12 +58,12 @@ pub fn source(call: &CallRow, evidence: Evidence<'_>) -> By {
     }
 }
 
-/// What the call becomes by this evidence.
+/// Decides what the call becomes by this evidence.
 pub fn judge(before: &CallWithTurns, evidence: Evidence<'_>, now: UtcTime) -> Settled {
     let call = &before.call;
     let unchanged = call.unchanged(evidence.conversation_id());
     match evidence {
-        // The report of a conversation that took place says more than a failure to begin it.
+        // The conversation took place, so a failure to start it is outdated.
         Evidence::Failure(..) if call.transcript_revision > 0 => unchanged,
         Evidence::Failure(..) if call.status == CallStatus::Completed => unchanged,
         Evidence::Failure(_, failure) => Settled {
@@ -79,7 +79,7 @@ pub fn judge(before: &CallWithTurns, evidence: Evidence<'_>, now: UtcTime) -> Se
         Evidence::Report(report) if report.is_final() => {
             judge_report(before, report, unchanged, now)
         }
-        // The conversation runs: whatever the ledger supposed of the call, the phone did ring.
+        // The conversation runs, so the phone rang. A failure that the ledger only supposed is undone.
         Evidence::Report(report) => Settled {
             telephony_call_sid: unchanged
                 .telephony_call_sid
@@ -119,7 +119,7 @@ fn judge_report(
             (CallStatus::Failed, Some(reason))
         }
     };
-    // Texts that were cleared because of their age stay so.
+    // Retention has cleared the texts. The report must not bring them back.
     let cleared = before.turns.iter().any(|turn| turn.message.is_empty());
     let transcript = report.transcript.as_ref().filter(|_| !cleared);
     Settled {
@@ -148,7 +148,7 @@ fn is_supposed(call: &CallRow) -> bool {
     reason.is_some_and(FailureReason::is_supposed)
 }
 
-/// Whether there is nothing to write.
+/// Whether the call is already settled like this, so that there is nothing to write.
 pub fn is_settled_so(before: &CallWithTurns, settled: &Settled) -> bool {
     let call = &before.call;
     let known_transcript = match &settled.arrangement {

@@ -1,7 +1,7 @@
-//! What the product does, a file for each verb.
+//! What the product does, one file for each verb.
 //!
-//! Generic over database, ElevenLabs' transport and runtime: the same code runs in the worker,
-//! in the host tests and in the simulation.
+//! The code is generic over the database, the transport to ElevenLabs and the runtime. The worker, the
+//! host tests and the simulation run the same code.
 
 mod budget;
 mod dialer;

@@ -1,4 +1,4 @@
-//! Calls of which it is not known yet whether a phone rang, and when it will be.
+//! Tells the caller when it will be known whether a phone rang.
 
 use core::time::Duration;
 
@@ -23,8 +23,8 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// What there is to say of a call: nothing where a conversation, or an end, is on record, or
-    /// where this very request had it dialled and accepted.
+    /// `None` if a conversation or an outcome is on record, or if ElevenLabs accepted this request's
+    /// dial.
     #[must_use]
     pub fn of(placed: &Placed, reconcile_after: Option<Duration>, now: UtcTime) -> Option<Self> {
         let state = &placed.state;

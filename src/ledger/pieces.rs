@@ -1,4 +1,4 @@
-//! The pieces of a reconciler run's work. [`super::reconcile`] decides which one begins when.
+//! The pieces of work of a reconciler run. [`super::reconcile`] decides when each begins.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -19,15 +19,15 @@ use crate::platform::plan::Cost;
 use crate::store::events::WaitingEvent;
 use crate::store::{CallRow, Database, DatabaseError, Store};
 
-/// Maximum time for one lookup. `ELEVENLABS_TIMEOUT_SECS` is made for dials, which may ring.
+/// Maximum time for one lookup. `ELEVENLABS_TIMEOUT_SECS` is longer, because a dial may ring.
 pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
-/// An event whose call never appears belongs to a call of another ledger.
+/// How long an event waits for its call. After a week the call belongs to another ledger.
 const EVENT_EXPIRES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// The same for an event of another agent. Such events wait only if they came before an update or
-/// before a change of `ELEVENLABS_AGENT_ID`. Within an hour a dial's answer may still link them.
+/// The same for an event of another agent. Such an event is stored only if it arrived before an update
+/// or before a change of `ELEVENLABS_AGENT_ID`. Within an hour the answer to a dial may still link it.
 const FOREIGN_EVENT_EXPIRES: Duration = Duration::from_secs(60 * 60);
 
-/// Why a line of work ended before it was through.
+/// Why a queue was closed before it was empty.
 #[derive(Debug)]
 pub enum Stop {
     /// The database failed.
@@ -53,30 +53,30 @@ impl From<NotConfigured> for Stop {
 /// What one run works on, and what it has done.
 #[derive(Debug)]
 pub struct Work<'a, D, R, T> {
-    /// The books.
+    /// Counts what the run spends on the database.
     pub store: &'a Store<D, R>,
     /// The clock and the log.
     pub runtime: &'a R,
     started: UtcTime,
     agents: Agents,
-    /// `None` where the access to ElevenLabs is not configured.
+    /// `None` if the access to ElevenLabs is not configured.
     elevenlabs: Option<Client<T>>,
-    /// Calls recorded or asked about before this time are due; `None` where no call can be asked
-    /// about.
+    /// Calls that were recorded or asked about before this time are due. `None` if ElevenLabs cannot be
+    /// asked.
     calls_before: Option<UtcTime>,
-    /// Texts from before this time are cleared; `None` keeps them.
+    /// Texts from before this time are cleared. `None` keeps them.
     texts_before: Option<UtcTime>,
-    /// What ElevenLabs answered about conversations of events that are not over, so that it is not
-    /// asked again about their calls. Transcripts are left out.
+    /// ElevenLabs' answers about conversations of events that still run, without their transcripts.
+    /// They save a second request when the run asks about the calls of these conversations.
     looked_up: BTreeMap<String, Lookup<Report>>,
-    /// What the log line says of the run.
+    /// What the run has done, for its log line.
     pub done: Reconciled,
-    /// The first fault, or the one that ended the run.
+    /// The first fault, or the fault that ended the run.
     pub fault: Option<Stop>,
 }
 
 impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
-    /// What a run begins with. Settings that are missing close the lines that need them.
+    /// Starts a run. A missing setting closes the queues that need it.
     pub fn new(
         store: &'a Store<D, R>,
         runtime: &'a R,
@@ -99,7 +99,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
             store,
             runtime,
             started,
-            // An unreadable setting makes no event another agent's: it would be lost.
+            // If the setting is unreadable, every event counts as ours: another agent's would expire early.
             agents: config::agents(settings).unwrap_or_default(),
             calls_before: calls_before.filter(|_| elevenlabs.is_some()),
             elevenlabs,
@@ -110,7 +110,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         }
     }
 
-    /// Whether there is any work of this kind to look for.
+    /// Whether the settings allow this kind of work.
     pub const fn may_begin(&self, piece: Piece) -> bool {
         match piece {
             Piece::Event => true,
@@ -125,24 +125,24 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         let asked = self.elevenlabs.as_ref().map_or(0, Client::requests);
         Cost {
             statements: usage.statements,
-            // Cloudflare counts both.
+            // Cloudflare's limit counts requests to ElevenLabs and to the bucket.
             requests: asked.saturating_add(usage.bucket_requests),
         }
     }
 
-    /// Tries the waiting events of the conversation that was not tried for the longest time. Says
-    /// whether there was one.
+    /// Retries the events of the conversation that was not tried for the longest time. Returns whether
+    /// there was one.
     ///
-    /// 1. Take the conversation: all its events go to the end of the line.
-    /// 2. If one was too large to keep, ask ElevenLabs: its answer is newer than what is kept.
-    /// 3. If that told no end, apply the oldest kept event; and the next one, if the first finished
-    ///    nothing.
+    /// 1. Take the conversation: all its events go to the end of the queue.
+    /// 2. If an event was too large to store, ask ElevenLabs. Its answer is newer than a stored event.
+    /// 3. If the conversation still runs, or was not asked about, apply the oldest stored event. If that
+    ///    finishes nothing, apply the next one.
     ///
-    /// What fails here ends no line: an event that can never be applied must not keep ElevenLabs
-    /// from being asked about calls.
+    /// A failure in step 2 or 3 does not end the run: an event that can never be applied must not block
+    /// the other queues.
     ///
     /// # Errors
-    /// [`Stop`] when the line cannot be read.
+    /// [`Stop`] if the queue cannot be read.
     pub async fn try_events(&mut self) -> Result<bool, Stop> {
         // 1.
         let now = self.runtime.now();
@@ -179,8 +179,8 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         }
     }
 
-    /// Asks ElevenLabs about the conversation of an event that is not kept whole. Says whether that
-    /// was all for this run. After a failure no other such event is asked about.
+    /// Asks ElevenLabs about the conversation of an event whose payload is not stored. Returns whether
+    /// that finished the conversation for this run. After a failure the run asks about no other event.
     async fn ask_about(&mut self, event: &WaitingEvent) -> Result<bool, DatabaseError> {
         let failed = |lookup: &Lookup<Report>| matches!(lookup, Lookup::Failed(_));
         let Some(elevenlabs) = &self.elevenlabs else {
@@ -212,8 +212,8 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         Ok(false)
     }
 
-    /// Applies the oldest of a conversation's events that are kept whole, or the next one if that
-    /// finished nothing, up to so many `tries`. They are among the first `rows` that wait.
+    /// Applies the oldest event of a conversation whose payload is stored. If that finishes nothing,
+    /// applies the next one, up to `tries` events. They are among the first `rows` that wait.
     async fn apply_kept(
         &mut self,
         oldest: &WaitingEvent,
@@ -228,7 +228,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
             if tried == tries {
                 break;
             }
-            // One at a time: a payload may have megabytes. What the bucket does not give waits.
+            // One payload at a time, because each may have megabytes. If the bucket fails, the event waits.
             let payload = self.store.read_payload(id, payload).await.ok().flatten();
             let Some(event) = payload.and_then(|payload| Event::parse(&payload).ok()) else {
                 continue;
@@ -256,14 +256,14 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         Ok(())
     }
 
-    /// Asks ElevenLabs about the unsettled call that waits longest. Says whether there was one.
+    /// Asks ElevenLabs about the unsettled call that waits longest. Returns whether there was one.
     ///
-    /// 1. Take the call: it goes to the end of the line.
-    /// 2. Look its conversation up.
-    /// 3. Decide, and do it. What has to be judged anew waits for a later run.
+    /// 1. Take the call: it goes to the end of the queue.
+    /// 2. Look up its conversation.
+    /// 3. Decide, and do it. If another request changed the call meanwhile, a later run retries.
     ///
     /// # Errors
-    /// [`Stop`] when the database failed, or ElevenLabs did not answer.
+    /// [`Stop`] if the database failed, or ElevenLabs did not answer.
     pub async fn ask(&mut self) -> Result<bool, Stop> {
         // 1.
         let Some(before) = self.calls_before else {
@@ -281,7 +281,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         let mut verdict = verdict(&call, &lookup, now);
         if let (Verdict::Apply, Lookup::Found(report)) = (&verdict, &lookup) {
             let (settled, applied) = self.apply(report, None).await?;
-            // The conversation that names this call is on record as another call's.
+            // ElevenLabs' conversation for this call is on record as another call's.
             if applied.is_some() && settled.is_some_and(|settled| settled != call.call_sid) {
                 verdict = verdict_without_conversation(&call, now);
             }
@@ -294,7 +294,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         Ok(true)
     }
 
-    /// The call's conversation by its id, or else by the call's name.
+    /// Looks up the call's conversation by its id, or else by the `call_sid`.
     async fn look_up(&mut self, call: &CallRow) -> Lookup<Report> {
         let Some(elevenlabs) = &self.elevenlabs else {
             return Lookup::NotFound;
@@ -308,9 +308,9 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         };
         let is_sure = matches!(call.link(), Link::Confirmed(_));
         match by_id {
-            // One that was only claimed may be an invention.
+            // The sender of a turn may have invented a claimed conversation.
             Lookup::NotFound if !is_sure => elevenlabs.conversation_of(&call.call_sid).await,
-            // Or another call's.
+            // A claimed conversation may be another call's.
             Lookup::Found(report)
                 if !is_sure
                     && (report.call_sid.as_deref())
@@ -322,7 +322,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         }
     }
 
-    /// Settles, or links, the call of a conversation by ElevenLabs' answer: one step. Tells which
+    /// Settles or links the call of a conversation by ElevenLabs' answer, in one attempt. Returns which
     /// call that is.
     async fn apply(
         &mut self,
@@ -361,10 +361,11 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
         Ok(())
     }
 
-    /// Clears a page of texts. Says whether there may be more: that catches up when a rule is new.
+    /// Clears a page of texts. Returns whether there may be more. After `RETENTION_DAYS` was set for the
+    /// first time there are many pages.
     ///
     /// # Errors
-    /// [`Stop`] when the database failed.
+    /// [`Stop`] if the database failed.
     pub async fn clear(&mut self) -> Result<bool, Stop> {
         let Some(before) = self.texts_before else {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! Placing calls: on record first, then dialled, at most once.
+//! Places calls: records them first, then dials each at most once.
 
 use core::pin::pin;
 use core::time::Duration;
@@ -19,13 +19,13 @@ use crate::platform::{RandomUnavailable, Runtime};
 use crate::store::calls::NewCall;
 use crate::store::{CallRow, Database, DatabaseError, Store};
 
-/// How many dials of one request are open at once: a worker has six connections.
+/// Maximum number of open dials of one request. Cloudflare allows a worker 6 open connections.
 pub const MAX_OPEN_DIALS: usize = 6;
-/// No dial starts later than this after the request's arrival where the runtime does not tell
-/// whether the caller is still there. A request ends 30 seconds after its caller has gone, and
-/// the rest of them is for writing down what was not dialled.
+/// If the runtime does not tell whether the caller is connected, no dial starts later than this after
+/// the request arrived. Cloudflare stops a request 30 seconds after its caller disconnected. The other
+/// 10 seconds are for storing which calls were not dialled.
 pub const DIALS_START_WITHIN: Duration = Duration::from_secs(20);
-/// How often a request looks whether its caller is still there while calls wait for a dial, in
+/// While calls wait for a dial, the request checks the caller's connection at this interval, in
 /// milliseconds.
 const LOOK_EVERY_MS: u64 = 1_000;
 
@@ -34,7 +34,7 @@ const LOOK_EVERY_MS: u64 = 1_000;
 pub enum Caller {
     /// The caller is connected. The request may take as long as it needs.
     Connected,
-    /// The caller has hung up. The runtime ends the request within 30 seconds.
+    /// The caller has disconnected. The runtime ends the request within 30 seconds.
     Gone,
     /// The runtime does not tell.
     Unknown,
@@ -43,20 +43,20 @@ pub enum Caller {
 /// What is to be placed.
 #[derive(Debug, Clone, Copy)]
 pub struct Order<'a> {
-    /// The time that the caller gave; it is a part of every `call_sid`.
+    /// The timestamp in the request. It is a part of every `call_sid`.
     pub requested_at: ExactTime,
     /// Whom to phone; each driver once.
     pub drivers: &'a [Driver],
     /// When the request arrived.
     pub arrived_at: UtcTime,
-    /// How long after it was recorded the reconciler asks about a call; `None` where it does not.
+    /// How long after recording a call the reconciler asks about it. `None` if it never asks.
     pub reconcile_after: Option<Duration>,
 }
 
 /// Why nothing was dialled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaceError {
-    /// The calls that were to be placed. Whether they are on record is not known.
+    /// The calls of the request. It is unknown whether they are on record.
     pub call_sids: Vec<CallSid>,
     /// What went wrong.
     pub cause: PlaceErrorCause,
@@ -65,30 +65,26 @@ pub struct PlaceError {
 /// What went wrong before anything was dialled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlaceErrorCause {
-    /// The rows could not be written, or no answer of the database said that they were.
+    /// The database failed, or its answer was lost.
     NotRecorded(DatabaseError),
     /// There were no random numbers for a dial token.
     NoToken(RandomUnavailable),
 }
 
-/// Places a call to each driver and tells, in their order, what became of it.
+/// Places a call to each driver. Returns the outcomes in the order of the drivers.
 ///
-/// 1. All calls are recorded in one transaction. Until that is committed nothing is dialled. When
-///    no answer says that it is, nothing will be dialled: then rows that were written
-///    nevertheless become `not_dialled`, as far as the database takes that.
-/// 2. Those that this request recorded are dialled, each once, at most [`MAX_OPEN_DIALS`] at a
-///    time. The others are on record already and are only reported. One driver's failure touches
-///    no other's call.
-/// 3. No dial starts any more when the caller has gone (see [`Caller`]), or when the reconciler
-///    may have given the call up. Calls without a dial become `not_dialled`, while the open dials
-///    go on.
+/// 1. Record all calls in one transaction. **Invariant:** nothing is dialled before that is committed.
+///    If the answer is lost, nothing is dialled at all: rows that were committed nevertheless become
+///    `not_dialled`, if the database accepts that.
+/// 2. Dial each call that this request recorded, once, at most [`MAX_OPEN_DIALS`] at a time. Calls
+///    that were on record before are only reported. A failed dial does not affect the other calls.
+/// 3. Start no more dials when the caller has disconnected (see [`Caller`]), or when the reconciler
+///    may have given the call up. Calls without a dial become `not_dialled`; open dials go on.
 ///
-/// A worker that dies on the way leaves rows that no request dials again; the reconciler settles
-/// them.
+/// If the worker dies on the way, no request dials the rows again. The reconciler settles them.
 ///
 /// # Errors
-/// [`PlaceError`] when the rows could not be written; then nothing was dialled, and nothing will
-/// be.
+/// [`PlaceError`] if the calls could not be recorded. Then nothing was dialled, and nothing will be.
 pub async fn place_calls<D: Database, R: Runtime, T: Transport>(
     store: &Store<D, R>,
     runtime: &R,
@@ -148,11 +144,11 @@ fn dial_token(runtime: &impl Runtime) -> Result<String, RandomUnavailable> {
     Ok(format!("{:032x}", u128::from_be_bytes(runtime.random()?)))
 }
 
-/// One request's calls on their way.
+/// The state of one request while its calls are placed.
 struct Placement<'a, D, R, T, C> {
     dialer: Dialer<'a, D, R, T>,
     order: Order<'a>,
-    /// When the calls were recorded, as the rows say.
+    /// When the calls were recorded. The rows have the same time.
     recorded_at: UtcTime,
     caller: C,
 }
@@ -161,7 +157,7 @@ struct Placement<'a, D, R, T, C> {
 type Own<'a> = (usize, &'a Driver, CallRow);
 
 impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, R, T, C> {
-    /// Dials what this request recorded, for as long as dials may start, and reports the rest.
+    /// Dials the calls that this request recorded, while dials may start, and reports the others.
     async fn dial_all(&self, recorded: Vec<CallRow>) -> Vec<(usize, Placed)> {
         let runtime = self.dialer.runtime;
         let mut placed = Vec::with_capacity(recorded.len());
@@ -189,8 +185,8 @@ impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, 
             if waiting.is_empty() || !self.may_dial() {
                 break;
             }
-            // Looks at the clock and the caller instead of being told: a callback of the
-            // runtime's could run in the middle of another request.
+            // Poll the clock and the caller. A callback of the runtime could run in the middle of
+            // another request.
             let look = pin!(runtime.sleep(LOOK_EVERY_MS));
             if let Either::Left((Some(done), _)) = select(open.next(), look).await {
                 placed.push(done);
@@ -204,7 +200,7 @@ impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, 
         placed
     }
 
-    /// Whether a dial may start now. Once it says no it goes on saying so.
+    /// Whether a dial may start now. After the first `false` it stays `false`.
     fn may_dial(&self) -> bool {
         let now = self.dialer.runtime.now();
         let within = |limit: Duration, since: UtcTime| now < since.plus(limit);
@@ -213,8 +209,8 @@ impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, 
             Caller::Gone => false,
             Caller::Unknown => within(DIALS_START_WITHIN, self.order.arrived_at),
         };
-        // A call that the reconciler gave up counts as never started: the caller may place it
-        // again, so it must not be dialled later.
+        // If the reconciler gives a call up, the caller may place it again. A dial after that would
+        // phone the driver twice.
         let reconciler_waits = self
             .order
             .reconcile_after
@@ -222,7 +218,7 @@ impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, 
         caller_waits && reconciler_waits
     }
 
-    /// Fails the calls whose dial does not start.
+    /// Marks the calls whose dial does not start as `not_dialled`.
     async fn give_back(&self, waiting: VecDeque<Own<'_>>) -> Vec<(usize, Placed)> {
         if waiting.is_empty() {
             return Vec::new();
@@ -242,8 +238,8 @@ impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, 
         waiting.into_iter().map(place).collect()
     }
 
-    /// What a call is whose dial does not start. It is so even where that could not be written
-    /// down: this request was the only one that could dial it.
+    /// The outcome of a call whose dial does not start. It is true even if the database failed to store
+    /// it: no other request can dial the call.
     fn not_dialled(
         &self,
         driver: &Driver,
@@ -275,11 +271,10 @@ impl<D: Database, R: Runtime, T: Transport, C: Fn() -> Caller> Placement<'_, D, 
         }
     }
 
-    /// After a recording without an answer: tells what is on record of the calls, once those that
-    /// this request recorded nevertheless are `not_dialled`. `None` when that is not known either,
-    /// or some are not on record.
+    /// Marks the calls as `not_dialled` after the answer to their recording was lost, and returns the
+    /// outcomes. `None` if the database fails again, or some of the calls are not on record.
     async fn release(&self, calls: &[NewCall], error: &DatabaseError) -> Option<Vec<Placed>> {
-        // Any other error says that nothing was committed.
+        // After a permanent error nothing was committed.
         if !error.is_transient() {
             return None;
         }

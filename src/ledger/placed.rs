@@ -1,18 +1,18 @@
-//! What became of one call of a placement: for the answer, and for the log.
+//! The outcome of one call of a placement, for the answer and for the log.
 
 use crate::platform::log::Line;
 use crate::store::CallRow;
 
-/// What became of one driver's call.
+/// The outcome of one driver's call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
-    /// Whose call it is.
+    /// The fleet's number for the driver.
     pub driver_id: i64,
-    /// What is on record now.
+    /// The call as it is on record now.
     pub state: CallRow,
     /// Whether this request recorded it.
     pub created: bool,
-    /// For people: what kept it from being placed, when this request saw that happen.
+    /// Why the call was not placed, in words for people. `None` if this request did not see that.
     pub failure: Option<String>,
 }
 

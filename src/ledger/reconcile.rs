@@ -1,4 +1,4 @@
-//! Settling what no event has settled, and clearing what is too old. Runs every few minutes.
+//! The reconciler: every 5 minutes it settles what no event has settled, and clears old texts.
 
 use super::budget::Budget;
 pub use super::budget::Piece;
@@ -10,21 +10,23 @@ use crate::platform::plan::Cost;
 use crate::platform::{Runtime, Traced};
 use crate::store::{Database, Store};
 
-/// How long a run works, in milliseconds. Cloudflare ends it after 15 minutes.
+/// Maximum duration of a run, in milliseconds. Cloudflare stops a run after 15 minutes.
 const RUN_LASTS: i64 = 14 * 60 * 1_000;
 
-/// One run. Its work stands in three lines, and each line has its own share of what the plan
-/// allows: the worst case of one piece is reserved for each line before any work begins. After
-/// that the lines take turns, a piece each, for as long as the next piece's worst case fits.
+/// One run. There are three queues of work:
 ///
-/// 1. Events that wait for their call are tried again, a conversation at a time.
-/// 2. ElevenLabs is asked about calls that are unsettled for longer than configured. A rate
-///    limit, a refusal or a failure ends this line; a later run goes on.
-/// 3. Texts older than `RETENTION_DAYS` are cleared.
+/// 1. Events that wait for their call. A piece retries the events of one conversation.
+/// 2. Calls that are unsettled for longer than configured. A piece asks ElevenLabs about one call. A
+///    rate limit, a refusal or a failure closes this queue until the next run.
+/// 3. Texts older than `RETENTION_DAYS`. A piece clears one page.
 ///
-/// Whatever is tried goes to the end of its line first, so that nothing blocks the others.
-/// It writes one log line, and never fails: what it cannot do now, a later run does. Every line that
-/// it causes carries the run's id, because the runtime is a [`Traced`] one.
+/// **Invariant:** no queue takes another queue's share of what the plan allows. Before any work the
+/// run reserves the worst case of one piece for each queue. After that the queues take turns, while
+/// the worst case of the next piece fits into the rest.
+///
+/// Every piece first goes to the end of its queue, so that one that always fails does not block the
+/// others. A run never fails: a later run retries. It logs one line, and the run's id is on every line
+/// that it causes, because the runtime is [`Traced`].
 pub async fn reconcile<D: Database, R: Runtime, T: Transport>(
     store: &Store<D, Traced<R>>,
     runtime: &Traced<R>,
@@ -66,10 +68,10 @@ pub async fn reconcile<D: Database, R: Runtime, T: Transport>(
     runtime.log(&line.with_usage(store.usage()));
 }
 
-/// One line of work in a run.
+/// One kind of work in a run.
 struct Queue {
     piece: Piece,
-    /// What is reserved for its next piece.
+    /// The reservation for its next piece, if it has one yet.
     reserved: Option<Cost>,
     open: bool,
 }
@@ -90,7 +92,7 @@ async fn work_through<D: Database, R: Runtime, T: Transport>(
     while queues.iter().any(|queue| queue.open) {
         for queue in &mut queues {
             if let Err(fault) = take_turn(work, queue, &mut budget).await {
-                // A database that fails has no time for more.
+                // The database has failed after its retries. More work would fail, too.
                 work.fault = Some(fault);
                 return;
             }
@@ -98,7 +100,7 @@ async fn work_through<D: Database, R: Runtime, T: Transport>(
     }
 }
 
-/// Does the next piece of a line, if its worst case fits into what is left.
+/// Does the next piece of a queue if its worst case fits into what is left.
 ///
 /// # Errors
 /// [`Stop`] when the database failed.
@@ -130,7 +132,8 @@ async fn take_turn<D: Database, R: Runtime, T: Transport>(
     budget.settle(reserved, work.spent().since(before));
     queue.open = match more {
         Ok(more) => more,
-        // A transcript of megabytes needs more than is left. Its turn comes in a later run.
+        // The piece needs more than its worst case, for example for a transcript of megabytes, and
+        // that is not left. A later run has more.
         Err(Stop::Store(error)) if error.is_not_allowed() => false,
         Err(Stop::Store(error)) => return Err(Stop::Store(error)),
         Err(stop) => {

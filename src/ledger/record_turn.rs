@@ -1,4 +1,4 @@
-//! Recording a spoken turn: once, and under the next number.
+//! Records a spoken turn once, under the next number of its conversation.
 
 use super::same_turn::{Same, compare};
 use super::settle::{WAITING_PER_REQUEST, apply_waiting};
@@ -9,15 +9,16 @@ use crate::store::{Database, DatabaseError, Store};
 
 /// Maximum attempts. We retry when another request changed the call after we read it.
 const MAX_ROUNDS: usize = 5;
-/// How many places of a transcript a turn may choose from. A repeated "Yes." has as many places.
+/// Maximum number of places in a transcript that are tried for one turn. A text that is said often,
+/// such as "Yes.", fits many places.
 const MOST_PLACES: usize = 100;
 
 /// Who sent a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TurnSource {
-    /// The route asks for no token: the sender is unauthenticated.
+    /// The route needs no token: the sender is unauthenticated.
     Open,
-    /// A sender who sent the token.
+    /// The sender sent the token.
     Token,
 }
 
@@ -30,16 +31,16 @@ impl From<TurnSource> for By {
     }
 }
 
-/// A turn that is in the ledger.
+/// A turn that is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// It was stored now.
+    /// This request stored it.
     New(SavedTurn),
-    /// It was stored before; these are the first one's names.
+    /// It was stored before. The ids are those of the first request.
     Repeat(SavedTurn),
 }
 
-/// Why a turn is not in the ledger.
+/// Why a turn is not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordError {
     /// No call has this `call_sid`.
@@ -50,7 +51,7 @@ pub enum RecordError {
     OtherConversation,
     /// The conversation that the turn names is another call's.
     ConversationTaken,
-    /// The database did not do it.
+    /// The database failed.
     Store(DatabaseError),
 }
 
@@ -60,41 +61,42 @@ impl From<DatabaseError> for RecordError {
     }
 }
 
-/// What is to be done with a turn that the first statement did not store.
+/// What to do with a turn that the first statement did not store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan<'a> {
-    /// Answer with the names of the stored turn that it repeats.
+    /// The turn is stored already. Answer with its ids.
     Repeat(SavedTurn),
-    /// Take the first of these turns of the transcript that is still free.
+    /// The turn is in ElevenLabs' transcript. Take the first of these places that no other posted turn
+    /// has taken.
     TakePlace {
-        /// Their ids, the best one first.
+        /// The ids of the turns in the transcript, the best match first.
         places: Vec<i64>,
         /// The conversation on record.
         conversation_id: &'a str,
-        /// The transcript that they are of.
+        /// The version of the transcript that has these turns.
         transcript_revision: i64,
     },
-    /// Insert it into the stored transcript, by its time.
+    /// The turn is not in ElevenLabs' transcript. Insert it by its time.
     Insert {
         /// The conversation on record.
         conversation_id: &'a str,
-        /// The transcript that does not have it.
+        /// The version of the transcript that does not have it.
         transcript_revision: i64,
     },
-    /// Give the call this conversation, and store it.
+    /// Give the call this conversation, and store the turn.
     Link {
         /// The conversation that the turn names.
         conversation_id: &'a str,
-        /// Whether that is only a claim.
+        /// True if the sender is unauthenticated.
         claimed: bool,
     },
-    /// Store it under the next number.
+    /// Store the turn under the next number.
     Append,
-    /// Do not store it.
+    /// Do not store the turn.
     Refuse(RecordError),
 }
 
-/// Decides what is to be done with a turn, by what was found of its call.
+/// Decides what to do with a turn. `found` is the call and the stored turns that may be the same.
 #[must_use]
 pub fn plan<'a>(found: Option<&'a CallOfTurn>, turn: &'a NewTurn, by: By) -> Plan<'a> {
     let Some(found) = found else {
@@ -146,7 +148,7 @@ pub fn plan<'a>(found: Option<&'a CallOfTurn>, turn: &'a NewTurn, by: By) -> Pla
             transcript_revision: found.transcript_revision,
         };
     }
-    // All words before the beginning of words, and the closest in time first.
+    // Equal words before cut ones (`Heard` is less than `CutShort`), and the closest in time first.
     places.sort_by_key(|(same, distance, _)| (*same, *distance));
     places.truncate(MOST_PLACES);
     Plan::TakePlace {
@@ -156,7 +158,7 @@ pub fn plan<'a>(found: Option<&'a CallOfTurn>, turn: &'a NewTurn, by: By) -> Pla
     }
 }
 
-/// How far apart the times of two turns are, in milliseconds.
+/// The difference of the times of two turns, in milliseconds.
 fn distance(stored: &StoredTurn, turn: &NewTurn) -> u64 {
     let said_at = turn.timestamp.as_millis();
     let time = stored.timestamp.time();
@@ -165,19 +167,21 @@ fn distance(stored: &StoredTurn, turn: &NewTurn) -> u64 {
 
 /// Stores the turn under its conversation's next number.
 ///
-/// 1. One statement does it, for a turn that is new and whose call has its conversation.
-/// 2. Only when that stored nothing, read what is on record of the call and of turns like this one.
-/// 3. [`plan`] decides what follows from that: a repeat or a refusal changes nothing.
-/// 4. Execute the plan. A call without a conversation takes the one that the turn names: the first
-///    turn can overtake ElevenLabs' answer to the outbound call. From an unauthenticated sender
-///    ([`TurnSource::Open`]) that is a claim, which ElevenLabs' own word outweighs. Once
-///    ElevenLabs' transcript is stored, a late turn takes its own place in it, and one that the
-///    transcript does not have is inserted by its time.
+/// 1. Store it by one statement. That succeeds if the turn is new, its call has a conversation, and
+///    ElevenLabs' transcript is not stored yet.
+/// 2. If the statement stored nothing, read the call and the stored turns that may be the same.
+/// 3. Decide by [`plan`].
+/// 4. Execute the plan. A call without a conversation takes the one that the turn names, because the
+///    first turn may arrive before ElevenLabs' answer to the dial. If the sender is unauthenticated
+///    ([`TurnSource::Open`]), that is a claim, which ElevenLabs can correct. If ElevenLabs' transcript
+///    is stored, the turn is late: it takes its place in the transcript, or is inserted by its time.
 /// 5. If another request changed the call meanwhile, go back to 2.
 ///
+/// The operation is idempotent: the sender can always retry.
+///
 /// # Errors
-/// [`RecordError`]; then nothing changed, except that a lost answer of the database may hide
-/// that the turn was stored. Sending it again is always right.
+/// [`RecordError`]. Nothing changed, except that the database may have stored the turn and lost its
+/// answer.
 pub async fn record_turn<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
@@ -203,7 +207,7 @@ pub async fn record_turn<D: Database, R: Runtime>(
     )))
 }
 
-/// Does what was planned. `None` when another request changed the call meanwhile.
+/// Executes the plan. Returns `None` if another request changed the call meanwhile.
 async fn execute<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,

@@ -1,40 +1,38 @@
-//! Whether two turns are the same turn. Every part of the ledger that asks this asks here.
+//! Whether two turns are the same turn. This file is the only one that decides it.
 //!
-//! A turn reaches the ledger in two ways. The agent posts it when it is said, and may post it more
-//! than once. ElevenLabs reports it in the transcript of the whole conversation, which may spell it
-//! otherwise and has its own time for it.
+//! A turn reaches the ledger in two ways. The agent posts each turn when it is said, and may retry. Later
+//! ElevenLabs reports the whole transcript, with its own spelling and its own times.
 //!
-//! [`Same::Repeat`] of a posted turn also exists as one clause of SQL, `SAME_TURN` in
-//! `store/turns.rs`: the statement that stores a turn refuses a repeat by itself.
-//! `tests/properties/same_turn.rs` holds the clause to [`compare`].
+//! [`Same::Repeat`] of a posted turn also exists in SQL: the clause `SAME_TURN` in `store/turns.rs`
+//! makes the insert idempotent. `tests/properties/same_turn.rs` compares it with [`compare`].
 
 use crate::elevenlabs::conversation::ReportedTurn;
 use crate::model::{NewTurn, Origin, Speaker, StoredTurn};
 
-/// How a stored turn and another one are the same.
+/// In which way a stored turn and another turn are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Same {
-    /// The very same: nothing has to change.
+    /// They are equal. Nothing changes.
     Repeat,
-    /// The same words, white space aside.
+    /// They have the same words, but different white space.
     Heard,
-    /// The agent meant to say the longer text and was interrupted: the shorter one is how far it came.
+    /// The agent was interrupted: the shorter text is the beginning of the longer one.
     CutShort,
-    /// Two turns.
+    /// They are two turns.
     No,
 }
 
-/// How a posted turn is the stored one.
+/// Compares a stored turn with a posted one.
 ///
 /// | the stored turn | time | words | |
 /// |---|---|---|---|
-/// | was posted | equal | equal to the letter, to its text or its original text | `Repeat` |
-/// | was cleared by age | equal | any: they are gone | `Repeat` |
-/// | was posted | another | any | `No`: an agent may say the same words twice |
-/// | stands only in ElevenLabs' transcript | any | equal, white space aside | `Heard` |
-/// | stands only there, and the agent was interrupted | any | begin with it | `CutShort` |
+/// | was posted | equal | equal to its text or its original text, byte for byte | `Repeat` |
+/// | was cleared by retention | equal | any, because the text is gone | `Repeat` |
+/// | was posted | different | any | `No`: an agent may say the same words twice |
+/// | is only in ElevenLabs' transcript | any | equal except for white space | `Heard` |
+/// | is only there, and the agent was interrupted | any | begin with its words | `CutShort` |
 ///
-/// The speaker is always the same. Times are compared as they are stored, in milliseconds.
+/// Turns of different speakers are never the same. Times are compared as stored, in milliseconds.
 #[must_use]
 pub fn compare(stored: &StoredTurn, posted: &NewTurn) -> Same {
     if stored.speaker != posted.speaker {
@@ -56,7 +54,7 @@ pub fn compare(stored: &StoredTurn, posted: &NewTurn) -> Same {
     if texts.any(|text| words(text) == said) {
         return Same::Heard;
     }
-    // Where ElevenLabs does not tell what the agent meant, its text stands in both columns.
+    // An interrupted turn without the agent's full text has the same text in both columns.
     let cut = stored.original_text.as_ref() == Some(&stored.message);
     if cut && is_cut_short(stored.speaker, &words(&stored.message), &said) {
         return Same::CutShort;
@@ -64,8 +62,8 @@ pub fn compare(stored: &StoredTurn, posted: &NewTurn) -> Same {
     Same::No
 }
 
-/// How a turn of ElevenLabs' transcript is the stored one. Times do not count: ElevenLabs' are its
-/// own. Of several equal texts `transcript::arrange` pairs those that lie closest together.
+/// Compares a stored turn with one of ElevenLabs' transcript. Times are not compared, because
+/// ElevenLabs has its own. Of equal texts `transcript::arrange` pairs the closest in time.
 #[must_use]
 pub fn heard(stored: &StoredTurn, reported: &ReportedTurn) -> Same {
     if stored.speaker != reported.speaker {
@@ -87,16 +85,16 @@ pub fn heard(stored: &StoredTurn, reported: &ReportedTurn) -> Same {
     Same::No
 }
 
-/// A text's words: without the white space that transcribers add or drop, and with U+0000 as
-/// [`ReportedTurn`] has it. Two texts of one speaker are [`Same::Heard`] when these are equal.
+/// The words of a text: single blanks between them, and U+FFFD for U+0000 as in [`ReportedTurn`].
+/// Transcribers add and drop white space, so two texts with equal words are [`Same::Heard`].
 #[must_use]
 pub fn words(text: &str) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     words.replace('\0', "\u{fffd}")
 }
 
-/// Whether a text is as far as the agent came with a longer one. It may end in a mark of the
-/// interruption, which does not count.
+/// Whether the agent was interrupted after `cut` when it said `whole`. Marks of the interruption at
+/// the end of `cut`, such as `…`, are ignored.
 fn is_cut_short(speaker: Speaker, cut: &str, whole: &str) -> bool {
     let cut = cut.trim_end_matches(['.', '…', '-', '–', '—', ' ']);
     speaker == Speaker::Agent && !cut.is_empty() && whole.starts_with(cut)

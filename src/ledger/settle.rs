@@ -1,4 +1,4 @@
-//! Settling a call by what ElevenLabs says of its conversation.
+//! Settles a call: writes the outcome, and the transcript, that ElevenLabs reports.
 
 use super::judge::{Evidence, evidence, is_settled_so, judge, source};
 use super::link::{disown, replace};
@@ -10,20 +10,20 @@ use crate::store::events::NewEvent;
 use crate::store::settlement::{CallWithTurns, Settled};
 use crate::store::{Database, DatabaseError, Store};
 
-/// How often a call is judged anew because it changed meanwhile.
+/// Maximum attempts. We retry when another request changed the call after we read it.
 const MAX_ROUNDS: usize = 5;
 
-/// What became of a piece of evidence.
+/// The result of applying an event or an answer of ElevenLabs' to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, schemars::JsonSchema)]
 #[schemars(rename_all = "snake_case")]
 pub enum Applied {
-    /// The call is now what it says.
+    /// The call was changed by it.
     Applied,
-    /// It had been applied before.
+    /// It was applied before. Nothing changed.
     AlreadyApplied,
-    /// Its call is not on record yet; it waits.
+    /// Its call is not on record yet, or could not be changed now. The event waits.
     Kept,
-    /// It says nothing that the ledger keeps.
+    /// The ledger does not store this kind of event, or it is about another call.
     Ignored,
 }
 
@@ -40,16 +40,17 @@ impl Applied {
     }
 }
 
-/// Takes in an event: keeps it, and applies it when its call is on record.
+/// Stores an event, and applies it if its call is on record.
 ///
-/// 1. Keep the event in its own table, under its type, conversation and time, so that a repeat is
-///    known as one. From here on it is never lost. If it is not `ours` (another agent's) and no
-///    call on record has its conversation or `call_sid`, ignore it and keep nothing.
-/// 2. If its call is on record, settle the call and mark the event as applied, in one transaction.
-///    If that fails, the event waits for the reconciler.
+/// 1. Store the event under its type, conversation and time, which identify a repeat. After that it
+///    is not lost. If the event is another agent's (`ours` is false) and no call on record has its
+///    conversation or `call_sid`, store nothing.
+/// 2. If it is a repeat that was finished before, answer that.
+/// 3. Settle the call and mark the event as applied, in one transaction. If the call is not on
+///    record or the database fails, the event waits for the reconciler.
 ///
 /// # Errors
-/// [`DatabaseError`] when the event could not be kept.
+/// [`DatabaseError`] if the event could not be stored.
 pub async fn receive_event<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
@@ -62,7 +63,7 @@ pub async fn receive_event<D: Database, R: Runtime>(
         kind: &event.kind,
         conversation_id: &event.conversation_id,
         timestamp: event.timestamp,
-        // What is ignored is not kept: it may be audio.
+        // The payload of an ignored event is not stored: it may be megabytes of audio.
         payload: evidence.is_some().then_some(payload),
         outcome: if evidence.is_some() {
             EventOutcome::Kept
@@ -83,8 +84,10 @@ pub async fn receive_event<D: Database, R: Runtime>(
         EventOutcome::Applied => return Ok(Applied::AlreadyApplied),
         EventOutcome::Ignored | EventOutcome::Expired => return Ok(Applied::Ignored),
     }
+    // 3.
     match settle(store, runtime, found, evidence, Some(kept.id)).await {
         Ok(applied) => Ok(applied),
+        // The event is stored, so the sender need not retry.
         Err(error) => {
             log_event_waits(runtime, Some(&event.conversation_id), &error);
             Ok(Applied::Kept)
@@ -92,11 +95,11 @@ pub async fn receive_event<D: Database, R: Runtime>(
     }
 }
 
-/// Settles the call that the evidence is about. `found` is what was read of it; it is read again
-/// when it changed meanwhile.
+/// Settles the call that the evidence is about, and retries while other requests change the call.
+/// `found` is the call as it was read; `None` if it is not on record.
 ///
 /// # Errors
-/// [`DatabaseError`]; then nothing changed, or everything did and the answer was lost.
+/// [`DatabaseError`]. Either nothing changed, or everything did and only the answer was lost.
 pub async fn settle<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
@@ -110,12 +113,14 @@ pub async fn settle<D: Database, R: Runtime>(
         if let Some(applied) = step {
             return Ok(applied);
         }
-        // It changed since it was read, or this is a repeat after a lost answer.
+        // Either another request changed the call, or another delivery has applied the event. A retry
+        // after a lost answer looks like the latter: the first try may have committed.
         if let Some(event_id) = event_id
             && store.event_outcome(event_id).await? != Some(EventOutcome::Kept)
         {
             return Ok(Applied::AlreadyApplied);
         }
+        // The call changed. Read it again, and decide again.
         found = store
             .get_by_conversation_id(evidence.conversation_id(), evidence.call_sid())
             .await?;
@@ -125,11 +130,11 @@ pub async fn settle<D: Database, R: Runtime>(
     ))
 }
 
-/// One step of settling, in one transaction at most. `None` when it has to be judged anew: another
-/// request changed the call since it was read, or this step corrected a claimed conversation.
+/// One attempt to settle, with at most one transaction. Returns `None` if the caller has to read the
+/// call again: another request changed it, or this attempt corrected its claimed conversation.
 ///
 /// # Errors
-/// [`DatabaseError`]; then nothing changed, or everything did and the answer was lost.
+/// [`DatabaseError`]. Either nothing changed, or everything did and only the answer was lost.
 pub async fn settle_once<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
@@ -137,23 +142,31 @@ pub async fn settle_once<D: Database, R: Runtime>(
     evidence: Evidence<'_>,
     event_id: Option<i64>,
 ) -> Result<Option<Applied>, DatabaseError> {
+    // No call has this conversation or this `call_sid`. A dial's answer or a turn may still link one.
     let Some(before) = found else {
         return Ok(Some(Applied::Kept));
     };
     let conversation_id = evidence.conversation_id();
     let call = &before.call;
     match decide(call.link(), conversation_id, source(call, evidence)) {
+        // The evidence is about this call's conversation.
         Step::Keep | Step::Claim | Step::Confirm => {
             settle_own(store, runtime, before, evidence, event_id).await
         }
+        // A turn claimed another conversation for this call. Correct that first. The turns move with
+        // it, so the call is read again before it is settled.
         Step::Replace(claimed) => {
             replace(store, runtime, &call.call_sid, claimed, conversation_id).await?;
             Ok(None)
         }
+        // A turn claimed another call's conversation for this call. Free it. Reading again finds the
+        // call that the evidence names, if it is on record.
         Step::Disown => {
             disown(store, runtime, &call.call_sid, conversation_id).await?;
             Ok(None)
         }
+        // The call has a confirmed conversation, and ElevenLabs names a second one. The event is
+        // finished, because a retry would find the same.
         Step::Refuse => {
             runtime.log(&Line {
                 level: Level::Error,
@@ -172,8 +185,8 @@ pub async fn settle_once<D: Database, R: Runtime>(
     }
 }
 
-/// Settles a call by evidence about its own conversation. `None` when another request changed the
-/// call since it was read.
+/// Settles a call by evidence about its own conversation. Returns `None` if another request changed
+/// the call since it was read.
 async fn settle_own<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
@@ -183,10 +196,12 @@ async fn settle_own<D: Database, R: Runtime>(
 ) -> Result<Option<Applied>, DatabaseError> {
     let now = runtime.now();
     let settled = judge(before, evidence, now);
-    // The report of a conversation that still runs finishes no event: it waits for the end.
+    // The report of a conversation that still runs does not finish an event. The event waits for the
+    // report of its end.
     let over = settled.status != CallStatus::InProgress;
     let waits = event_id.is_some() && !over;
     let event_id = event_id.filter(|_| over);
+    // Nothing to write, and no event to mark: this saves the transaction.
     if event_id.is_none() && is_settled_so(before, &settled) {
         return Ok(Some(if waits {
             Applied::Kept
@@ -194,6 +209,7 @@ async fn settle_own<D: Database, R: Runtime>(
             Applied::AlreadyApplied
         }));
     }
+    // Compare-and-swap: this writes only if the call and its turns are still as in `before`.
     if !store.settle(before, &settled, event_id, now).await? {
         return Ok(None);
     }
@@ -217,11 +233,11 @@ fn log_settled(runtime: &impl Runtime, before: &CallWithTurns, settled: &Settled
     });
 }
 
-/// How many waiting events a request applies when it links their call.
+/// Maximum number of waiting events that a request applies when it links their call.
 pub const WAITING_PER_REQUEST: i64 = 5;
 
-/// Applies so many of the events that wait for this conversation, now that its call is on record. What does
-/// not succeed is left to the reconciler.
+/// Applies up to `limit` events that wait for this conversation, after a call was linked to it. The
+/// reconciler retries what fails here.
 pub async fn apply_waiting<D: Database, R: Runtime>(
     store: &Store<D, R>,
     runtime: &R,
@@ -230,8 +246,8 @@ pub async fn apply_waiting<D: Database, R: Runtime>(
 ) {
     let waiting = store.waiting_events(conversation_id, limit).await;
     for (id, payload) in waiting.unwrap_or_default() {
-        // Without its payload only ElevenLabs can tell; that is the reconciler's part. One at a time:
-        // a payload may have 32 MiB.
+        // One payload at a time, because each may have 32 MiB. If a payload is gone, the reconciler asks
+        // ElevenLabs instead.
         let payload = store.read_payload(id, payload).await.ok().flatten();
         let Some(event) = payload.and_then(|payload| Event::parse(&payload).ok()) else {
             continue;
@@ -250,7 +266,7 @@ pub async fn apply_waiting<D: Database, R: Runtime>(
     }
 }
 
-/// Logs that an event was not applied and waits for the next run of the reconciler.
+/// Logs that an event was not applied. It waits for the reconciler.
 pub(super) fn log_event_waits(
     runtime: &impl Runtime,
     conversation_id: Option<&str>,

@@ -1,17 +1,16 @@
-//! Making the stored turns equal to ElevenLabs' own transcript.
+//! Makes the stored turns equal to ElevenLabs' own transcript.
 //!
-//! The rule, which `docs/architecture.md` repeats for its readers:
+//! The rules, which `docs/architecture.md` repeats:
 //!
-//! 1. A stored turn and a reported one are the same when `same_turn::heard` says that the ledger has
-//!    heard it: same speaker, same words. Of several equal texts ("Yes." "Yes.") the pairs are chosen so
-//!    that their order is kept and their times lie closest together.
-//! 2. What is left pairs where the agent was interrupted (`Same::CutShort`).
-//! 3. Each reported turn takes its place in ElevenLabs' order, with ElevenLabs' text. A stored
-//!    one keeps its id and its time; a missing one is inserted at the conversation's start plus
-//!    its offset.
-//! 4. A posted turn that ElevenLabs does not have is kept, after the last turn that is not later.
-//!    One that nobody posted, of an earlier version of ElevenLabs' transcript, goes with it.
-//! 5. All are numbered 1…n.
+//! 1. A stored turn and a reported turn are paired if speaker and words are the same
+//!    (`same_turn::heard`). Of several equal texts ("Yes." "Yes.") those are paired whose times are
+//!    closest, in their order.
+//! 2. Of the rest, turns are paired where the agent was interrupted (`Same::CutShort`).
+//! 3. The reported turns get ElevenLabs' order and text. A paired one keeps its id and its time. A
+//!    missing one is inserted; its time is the start of the conversation plus its offset.
+//! 4. A posted turn without a pair is kept, after the last turn that is not later. A turn that was only
+//!    in an earlier version of ElevenLabs' transcript is removed.
+//! 5. All turns are renumbered 1…n.
 
 use std::collections::HashMap;
 
@@ -21,8 +20,8 @@ use crate::model::{
     Arrangement, InsertedTurn, Origin, RewrittenTurn, Speaker, StoredTurn, UtcTime,
 };
 
-/// What makes the stored turns equal to ElevenLabs' transcript of a conversation that began
-/// then. `stored` is in the order of its numbers. Applied twice, the second time changes nothing.
+/// Computes the changes that make the stored turns equal to ElevenLabs' transcript. `stored` is in the
+/// order of its sequence numbers. The result is idempotent: a second run finds nothing to change.
 #[must_use]
 pub fn arrange(
     stored: &[StoredTurn],
@@ -96,14 +95,14 @@ pub fn arrange(
     arrangement
 }
 
-/// What the agent meant to say, for a turn that is inserted. Where it was interrupted and
-/// ElevenLabs does not tell, the text itself stands for that: it may be the beginning of more.
+/// The full text of an inserted turn, for [`compare`](super::same_turn::compare). If the agent was
+/// interrupted and ElevenLabs does not send the full text, this is the text itself.
 fn meant(turn: &ReportedTurn) -> Option<String> {
     let interrupted = turn.interrupted.then(|| turn.message.clone());
     turn.original_message.clone().or(interrupted)
 }
 
-/// A stored turn at this place, with this text and origin.
+/// Adds the changes that give a stored turn this place, text and origin.
 fn keep(
     arrangement: &mut Arrangement,
     turn: &StoredTurn,
@@ -123,7 +122,7 @@ fn keep(
     }
 }
 
-/// Whether the stored turns, unreported ones aside, are the reported ones already.
+/// Whether the stored turns, without unreported ones, already equal the reported turns.
 fn is_arranged(stored: &[StoredTurn], reported: &[ReportedTurn]) -> bool {
     let numbered = stored
         .iter()
@@ -145,7 +144,7 @@ fn time(turn: &StoredTurn, fallback: UtcTime) -> i64 {
     turn.timestamp.time().unwrap_or(fallback).as_millis()
 }
 
-/// For each stored turn, the reported one it is.
+/// Returns for each stored turn the index of the reported turn that it is paired with.
 fn pair(
     stored: &[StoredTurn],
     reported: &[ReportedTurn],
@@ -184,22 +183,23 @@ fn pair(
 /// A turn's index and its time in milliseconds.
 type Timed = (usize, i64);
 
-/// Pairs of two equal texts' occurrences: as many as there can be, in order, with the least sum
-/// of time differences.
+/// Pairs the occurrences of one text: as many pairs as possible, in order, with the least sum of time
+/// differences.
 fn closest(stored: &[Timed], reported: &[Timed]) -> Vec<(usize, usize)> {
     if stored.len() > reported.len() {
         let turned = closest(reported, stored);
         return turned.into_iter().map(|(a, b)| (b, a)).collect();
     }
-    // Usually both have the same number, and then there is one way only. A text that is repeated
-    // thousands of times with gaps is paired from the front instead of in quadratic time.
+    // If both sides have the same number, there is only one way. More than a million comparisons would
+    // take too long, so such a text is paired from the front.
     if stored.len() == reported.len() || stored.len().saturating_mul(reported.len()) > 1_000_000 {
         let pairs = stored.iter().zip(reported);
         return pairs
             .map(|(stored, reported)| (stored.0, reported.0))
             .collect();
     }
-    // Row i: the least cost of pairing the first i stored with the first j reported ones.
+    // Dynamic programming. Row i, column j: the least sum of time differences when the first i stored
+    // turns are paired among the first j reported ones. `None` if i > j.
     let mut rows: Vec<Vec<Option<u64>>> = vec![vec![Some(0); reported.len() + 1]];
     for stored in stored {
         let mut row = vec![None];
@@ -224,7 +224,7 @@ fn closest(stored: &[Timed], reported: &[Timed]) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// Pairs what is left where the agent was interrupted, each with the closest in the order.
+/// Pairs what is left where the agent was interrupted, each with the first stored turn that fits.
 fn pair_interrupted(
     stored: &[StoredTurn],
     reported: &[ReportedTurn],

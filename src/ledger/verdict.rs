@@ -1,4 +1,4 @@
-//! What an unsettled call becomes by what ElevenLabs answers when it is asked: a pure decision.
+//! What the reconciler does with an unsettled call after it asked ElevenLabs. A pure decision.
 
 use core::time::Duration;
 
@@ -7,23 +7,23 @@ use crate::elevenlabs::lookup::Lookup;
 use crate::model::{CallStatus, FailureReason, UtcTime};
 use crate::store::CallRow;
 
-/// When ElevenLabs answers, but names no outcome, for so long, there will be none.
+/// If ElevenLabs answers but reports no outcome for a day, we give the call up.
 const NO_OUTCOME_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-/// The same when ElevenLabs cannot be asked.
+/// If ElevenLabs does not answer for a week, we give the call up.
 const NO_ANSWER_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What is to be done with the call.
+/// What to do with the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The report settles or links it.
+    /// Apply the report: it settles the call, or links it.
     Apply,
-    /// Nothing: it stays as it is on record.
+    /// Change nothing. A later run asks again.
     Wait,
-    /// It fails for this reason, for lack of evidence.
+    /// Fail the call for this reason, because there is no evidence.
     GiveUp(FailureReason),
 }
 
-/// What becomes of a call by this answer.
+/// Decides what to do with the call by ElevenLabs' answer and the time since it was recorded.
 #[must_use]
 pub fn verdict(call: &CallRow, lookup: &Lookup<Report>, now: UtcTime) -> Verdict {
     let after = |patience: Duration, otherwise: Verdict| {
@@ -45,7 +45,7 @@ pub fn verdict(call: &CallRow, lookup: &Lookup<Report>, now: UtcTime) -> Verdict
             };
             after(NO_OUTCOME_AFTER, otherwise)
         }
-        // ElevenLabs has no conversation with this call's name: nobody was phoned.
+        // ElevenLabs has no conversation with this `call_sid`, so no phone rang.
         Lookup::NotFound if call.conversation_id.is_none() => {
             Verdict::GiveUp(FailureReason::NeverStarted)
         }
@@ -54,8 +54,7 @@ pub fn verdict(call: &CallRow, lookup: &Lookup<Report>, now: UtcTime) -> Verdict
     }
 }
 
-/// The verdict when the report turned out to be about a conversation that is on record as another
-/// call's.
+/// Decides when the conversation that ElevenLabs found is on record as another call's.
 #[must_use]
 pub fn verdict_without_conversation(call: &CallRow, now: UtcTime) -> Verdict {
     if has_waited(call, NO_OUTCOME_AFTER, now) {
@@ -115,7 +114,7 @@ mod tests {
                 status: None,
             })
         };
-        // Status, conversation on record, answer; the verdict within a day, within a week, later.
+        // Status, conversation on record, answer; the verdicts within a day, within a week, and later.
         let table = [
             (InProgress, Some("c"), found("c", "done"), [APPLY; 3]),
             (InProgress, None, found("c", "failed"), [APPLY; 3]),
@@ -153,7 +152,7 @@ mod tests {
         ];
         for (status, conversation_id, lookup, expected) in table {
             let call = call(status, conversation_id);
-            // Each patience ends just after its time.
+            // A limit is passed one millisecond after its time.
             for (hours, millis, expected) in [
                 (0, 0, &expected[0]),
                 (24, 0, &expected[0]),
