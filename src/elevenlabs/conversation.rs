@@ -1,18 +1,17 @@
-//! What ElevenLabs says of a conversation: the body of `GET /v1/convai/conversations/{id}`, which
-//! is also the `data` of a `post_call_transcription` event.
+//! ElevenLabs' report on a conversation: the body of `GET /v1/convai/conversations/{id}`, and the `data`
+//! of a `post_call_transcription` event.
 
 use super::lenient::{self, Object};
 use crate::model::{Speaker, UtcTime, reason};
 
-/// Where a conversation stands, in ElevenLabs' words `initiated`, `in-progress`, `processing`,
-/// `done` and `failed`.
+/// The state of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// Not over, or not yet processed.
+    /// `initiated`, `in-progress` or `processing`: not over, or not processed yet.
     Running,
-    /// Over.
+    /// `done`: over.
     Done,
-    /// Over, and ElevenLabs counts it as failed.
+    /// `failed`: over, and ElevenLabs counts it as failed.
     Failed,
 }
 
@@ -21,42 +20,41 @@ pub enum Progress {
 pub struct ReportedTurn {
     /// Who spoke.
     pub speaker: Speaker,
-    /// What was said; where the agent was interrupted, as far as it came. U+0000 is U+FFFD here.
+    /// The text. If the agent was interrupted, its beginning. U+0000 is replaced by U+FFFD.
     pub message: String,
-    /// What the agent was about to say when it was interrupted.
+    /// The agent's full text, if it was interrupted.
     pub original_message: Option<String>,
     /// Whether the agent was interrupted.
     pub interrupted: bool,
-    /// When it was said, from the conversation's start.
+    /// Milliseconds since the start of the conversation.
     pub offset_ms: i64,
 }
 
-/// ElevenLabs' word about one conversation.
+/// ElevenLabs' report on one conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The conversation.
     pub conversation_id: String,
-    /// Where it stands.
+    /// Settling needs a final one.
     pub progress: Progress,
-    /// The call it belongs to, by the dynamic variable `call_sid` or the `user_id` that placing
-    /// the call sent.
+    /// The dynamic variable `call_sid`, or the `user_id`, that placing the call sent.
     pub call_sid: Option<String>,
     /// When it began.
     pub started_at: Option<UtcTime>,
     /// When it was over.
     pub ended_at: Option<UtcTime>,
-    /// Why nobody was reached, or why it broke off.
+    /// Why the driver was not reached, or why the conversation broke off.
     pub failure_reason: Option<String>,
     /// ElevenLabs' summary.
     pub summary: Option<String>,
     /// Twilio's or the SIP trunk's name for the phone call.
     pub telephony_call_sid: Option<String>,
-    /// The transcript, entries without text left out; `None` where ElevenLabs sent none.
+    /// The transcript without entries that have no text. `None` if ElevenLabs sent none.
     pub transcript: Option<Vec<ReportedTurn>>,
 }
 
 impl Report {
-    /// Reads the JSON text of a conversation; `None` when it is none at all.
+    /// Reads the JSON text of a conversation. `None` if it is no JSON object with a conversation id.
     #[must_use]
     pub fn parse(json: &str) -> Option<Self> {
         report(Object::of(&lenient::read(json)?)?, Progress::Running)
@@ -69,8 +67,8 @@ impl Report {
     }
 }
 
-/// Reads a conversation; `None` when it is none at all. `unsaid` is its progress where it has no
-/// `status`, or one that is none of ElevenLabs' words.
+/// Reads a conversation. `None` without a conversation id. `unsaid` is its progress if its `status` is
+/// missing or unknown.
 pub(super) fn report(conversation: Object<'_>, unsaid: Progress) -> Option<Report> {
     let metadata = conversation.object("metadata");
     let client = conversation.object("conversation_initiation_client_data");
@@ -115,10 +113,10 @@ pub(super) fn report(conversation: Object<'_>, unsaid: Progress) -> Option<Repor
     })
 }
 
-/// Why the driver was not reached; `None` where the conversation took place.
+/// Why the driver was not reached. `None` if the conversation took place.
 ///
-/// ElevenLabs' `status` alone does not tell: a call that nobody answered can be `done` with no
-/// duration, and one that a voicemail answered is `done` too.
+/// ElevenLabs' `status` is not enough: an unanswered call can be `done` with a duration of 0, and a
+/// call that a voicemail answered is `done`, too.
 fn failure(
     progress: Progress,
     voicemail: bool,
@@ -159,7 +157,7 @@ fn met_voicemail(entry: Object<'_>) -> bool {
 }
 
 fn turn(entry: Object<'_>) -> Option<ReportedTurn> {
-    // SQLite's JSON functions, by which a transcript is written, end a text at U+0000.
+    // A transcript is written by SQLite's JSON functions. They end a text at U+0000.
     let storable = |text: &str| text.replace('\0', "\u{fffd}");
     let message = storable(entry.text("message")?);
     let original_message = entry.text("original_message").map(storable);

@@ -1,41 +1,41 @@
-//! ElevenLabs' own events, as its post-call webhook delivers them.
+//! The events that ElevenLabs' post-call webhook delivers.
 
 use super::conversation::{Progress, Report, report};
 use super::lenient::{self, Object};
 use crate::model::{UtcTime, reason};
 
-/// The conversation is over and analysed.
+/// The type of the event after a conversation has ended and is analysed.
 pub const TRANSCRIPTION: &str = "post_call_transcription";
-/// The phone call did not come about.
+/// The type of the event after a phone call failed to start.
 pub const INITIATION_FAILURE: &str = "call_initiation_failure";
 
-/// One event. Its type, conversation and time name it: a repeat has the same three.
+/// One event. Type, conversation and time identify it: a repeat has the same three.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// ElevenLabs' word for what happened.
+    /// The type, in ElevenLabs' words.
     pub kind: String,
-    /// The conversation; empty where the event names none.
+    /// Empty if the event names no conversation.
     pub conversation_id: String,
-    /// The agent that spoke, by ElevenLabs' id; a workspace's webhook delivers those of all agents.
+    /// ElevenLabs' id of the agent. The webhook delivers the events of all agents of a workspace.
     pub agent_id: Option<String>,
-    /// Unix seconds; 0 where the event has no time.
+    /// Unix seconds. 0 if the event has no time.
     pub timestamp: i64,
-    /// What it says of the call.
+    /// What the event reports about the call.
     pub content: Content,
 }
 
-/// What an event says of a call.
+/// What an event reports about a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// ElevenLabs' whole word about a conversation.
+    /// A report on a conversation.
     Report(Box<Report>),
-    /// The phone call did not come about.
+    /// The phone call failed to start.
     Failure(InitiationFailure),
-    /// Nothing the ledger keeps.
+    /// Nothing that the ledger stores.
     Other,
 }
 
-/// Why a phone call did not come about.
+/// Why a phone call failed to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InitiationFailure {
     /// ElevenLabs' word: `busy`, `no-answer` or `unknown`.
@@ -46,12 +46,12 @@ pub struct InitiationFailure {
     pub at: Option<UtcTime>,
 }
 
-/// Why a text is no event.
+/// Why a text is not an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventError {
     /// Not JSON, or no object with a `type`.
     NoEvent,
-    /// An event of a known type that does not say which conversation it is about.
+    /// An event of a known type without a conversation.
     NoConversation,
 }
 
@@ -59,7 +59,7 @@ impl Event {
     /// Reads the JSON text of an event.
     ///
     /// # Errors
-    /// [`EventError`] when it is none, or does not say which conversation it is about.
+    /// [`EventError`] if the text is not an event, or names no conversation.
     pub fn parse(json: &str) -> Result<Self, EventError> {
         let json = lenient::read(json).ok_or(EventError::NoEvent)?;
         let envelope = Object::of(&json).ok_or(EventError::NoEvent)?;
@@ -73,7 +73,7 @@ impl Event {
         let timestamp = envelope.number("event_timestamp").unwrap_or_default() as i64;
         let content = match kind {
             TRANSCRIPTION => {
-                // The event itself says that the conversation is over.
+                // This event is sent after the end of a conversation, so a missing status means over.
                 let report = report(data, Progress::Done);
                 report.map(|report| Content::Report(Box::new(report)))
             }
@@ -94,7 +94,7 @@ impl Event {
 }
 
 fn failure(data: Object<'_>, timestamp: i64) -> InitiationFailure {
-    // What the telephone provider reported; Twilio's fields are in capitals.
+    // The telephone provider's report. Twilio's field names begin with a capital.
     let provider = data.object("metadata").object("body");
     InitiationFailure {
         reason: reason::cut(data.text("failure_reason").unwrap_or("unknown")),

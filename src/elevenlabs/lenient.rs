@@ -1,12 +1,12 @@
-//! Reading payloads that do not keep to their schema.
+//! Reads payloads that deviate from their schema.
 //!
-//! ElevenLabs' published payloads have nulls, floats and extra fields where the schema has
-//! none. A field that is not what it should be is read as absent, and what is not asked for is
-//! passed over without being copied: an event may be 32 MiB long.
+//! ElevenLabs' published payloads have nulls, floats and extra fields that the schema does not have. A
+//! field of the wrong type is read as absent. Fields that are not in [`FIELDS`] are skipped without a
+//! copy, because an event may have 32 MiB.
 
 use crate::json::{self, Json};
 
-/// The names of all fields that are read, in whichever payload.
+/// The names of all fields that are read, in any payload.
 const FIELDS: &[&str] = &[
     "CallSid",
     "accepted_time_unix_secs",
@@ -50,32 +50,32 @@ const FIELDS: &[&str] = &[
     "user_id",
 ];
 
-/// Reads a JSON text, as far as its fields are in [`FIELDS`]; `None` when it is none.
+/// Reads the fields in [`FIELDS`] of a JSON text. `None` if the text is not JSON.
 pub fn read(json: &str) -> Option<Json<'_>> {
     Json::read_members(json.as_bytes(), FIELDS).ok()
 }
 
-/// A JSON object; what is none is read as one without fields.
+/// A JSON object. Any other value is read as an object without fields.
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'a>(Option<&'a json::Object<'a>>);
 
 impl<'a> Object<'a> {
-    /// The value as an object; `None` when it is none.
+    /// The value as an object. `None` if it is not an object.
     pub fn of(value: &'a Json<'a>) -> Option<Self> {
         value.as_object().map(|object| Self(Some(object)))
     }
 
-    /// A field; `None` when it is absent or null.
+    /// A field. `None` if it is absent or null.
     pub fn get(self, name: &str) -> Option<&'a Json<'a>> {
         self.0?.get(name)
     }
 
-    /// An object; an empty one when it is absent.
+    /// An object. An empty one if it is absent.
     pub fn object(self, name: &str) -> Self {
         Self(self.get(name).and_then(Json::as_object))
     }
 
-    /// The objects of a list, other members left out; `None` when there is no list.
+    /// The objects of a list, without its other members. `None` if there is no list.
     pub fn objects(self, name: &str) -> Option<Vec<Self>> {
         match self.get(name)? {
             Json::List(items) => Some(items.iter().filter_map(Self::of).collect()),
@@ -83,7 +83,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A text that holds more than white space.
+    /// A text that has more than white space.
     pub fn text(self, name: &str) -> Option<&'a str> {
         let text = self.get(name)?.as_text()?;
         (!text.trim().is_empty()).then_some(text)
@@ -97,7 +97,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A number, or a text that is one.
+    /// A number, or a text with a number.
     pub fn number(self, name: &str) -> Option<f64> {
         match self.get(name)? {
             Json::Text(text) => Json::read(text.trim().as_bytes()).ok()?.as_number(),

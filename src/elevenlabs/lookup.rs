@@ -1,4 +1,4 @@
-//! Asking ElevenLabs what became of a conversation.
+//! Asks ElevenLabs about the outcome of a conversation.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -8,27 +8,28 @@ use super::{ApiAnswer, Client, Transport, TransportError};
 use crate::json::into_text;
 use crate::model::CallSid;
 
-/// Maximum conversations of a call that are read for each of the two lists; there should be one.
+/// Maximum number of conversations that are read from each of the two lists. A call should have one.
 const CANDIDATES: usize = 3;
-/// Maximum requests that one lookup of a call sends: its own conversation, and two lists with
-/// their candidates.
+/// Maximum number of requests of one lookup: the conversation itself, and two lists with their
+/// candidates.
 pub const MAX_REQUESTS: u32 = 1 + 2 * (1 + 3);
 
-/// What is escaped in an address: all but the unreserved characters of RFC 3986.
+/// The characters that are escaped in a URL: all except the unreserved ones of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// What came of looking something up at ElevenLabs.
+/// The result of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup<T> {
     /// ElevenLabs has it.
     Found(T),
-    /// ElevenLabs says that it has no such thing.
+    /// ElevenLabs does not have it.
     NotFound,
-    /// ElevenLabs did not say: a refusal, a rate limit, a failure, a timeout. A later run retries.
+    /// ElevenLabs did not answer the question: a refusal, a rate limit, a failure or a timeout. A later
+    /// run retries.
     Failed(LookupFailure),
 }
 
@@ -42,9 +43,9 @@ pub struct LookupFailure {
 }
 
 impl<T: Transport> Client<T> {
-    /// ElevenLabs' word about a conversation.
+    /// Asks ElevenLabs for the report on a conversation.
     pub async fn conversation(&self, conversation_id: &str) -> Lookup<Report> {
-        // Escaped or not, these two would lead to another path of the same host.
+        // Even escaped, these two would lead to another path of the same host.
         if matches!(conversation_id, "." | "..") {
             return Lookup::NotFound;
         }
@@ -63,9 +64,9 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// The conversation of a call whose conversation is not known: looked for by the `user_id`
-    /// and then by the dynamic variable `call_sid` that placing the call sent, and confirmed by
-    /// reading it. [`Lookup::NotFound`] when ElevenLabs has none.
+    /// Looks for the conversation of a call whose conversation is unknown: by the `user_id`, then by the
+    /// dynamic variable `call_sid`, which placing the call sent. Each candidate is read to confirm it.
+    /// [`Lookup::NotFound`] if ElevenLabs has none.
     pub async fn conversation_of(&self, call_sid: &CallSid) -> Lookup<Report> {
         let value = utf8_percent_encode(call_sid.as_str(), ESCAPED);
         let mut seen: Vec<String> = Vec::new();
@@ -79,7 +80,7 @@ impl<T: Transport> Client<T> {
                 Lookup::NotFound => Some(Vec::new()),
                 Lookup::Failed(failure) => return Lookup::Failed(failure),
             };
-            // An answer that is no list does not say that there is nothing.
+            // An answer that is not a list does not mean that there is no conversation.
             let Some(found) = found else {
                 return Lookup::Failed(LookupFailure {
                     code: "unavailable",
@@ -106,7 +107,7 @@ impl<T: Transport> Client<T> {
     }
 }
 
-/// The conversations that a page lists; `None` when it is no page.
+/// The conversations in a page of a list. `None` if the text is not a page.
 fn candidates(body: &str) -> Option<Vec<String>> {
     let body = lenient::read(body)?;
     let found = Object::of(&body)?.objects("conversations")?;

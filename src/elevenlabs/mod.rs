@@ -1,7 +1,7 @@
-//! ElevenLabs' API, as far as the ledger uses it.
+//! The part of ElevenLabs' API that the ledger uses.
 //!
-//! What is sent and how an answer is read is plain Rust; only [`Transport`] knows how bytes
-//! travel. The worker's transport is the fetch API, tests bring their own.
+//! Requests and answers are plain Rust. [`Transport`] sends the bytes: the worker uses the fetch API,
+//! tests have their own.
 
 pub mod conversation;
 pub mod event;
@@ -49,7 +49,7 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// How many requests it has sent; the platform limits them per invocation.
+    /// Number of requests sent so far. Cloudflare limits the requests of one invocation.
     pub fn requests(&self) -> u32 {
         self.requests.get()
     }

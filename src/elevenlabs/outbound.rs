@@ -1,4 +1,4 @@
-//! The outbound call: what is sent, and what an answer means.
+//! The outbound call: the request, and the meaning of the answer.
 
 use core::fmt::Write;
 
@@ -12,52 +12,53 @@ use crate::model::{CallSid, Driver, DriverId, Telephony, Violation, reason};
 /// One call for ElevenLabs to place.
 #[derive(Debug, Clone, Copy)]
 pub struct OutboundCall<'a> {
-    /// The ledger's name for it, by which turns and events come back.
+    /// Turns and events name the call by it.
     pub call_sid: &'a CallSid,
-    /// Whom to phone and why.
+    /// The driver to phone, and why.
     pub driver: &'a Driver,
     /// The agent that speaks.
     pub agent_id: &'a str,
-    /// The imported number it calls from.
+    /// ElevenLabs' id of the number that the call comes from.
     pub phone_number_id: &'a str,
-    /// The route.
+    /// Decides the route of the API.
     pub telephony: Telephony,
 }
 
-/// What became of a dial, as far as ElevenLabs' answer tells.
+/// The outcome of a dial, by ElevenLabs' answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DialOutcome {
-    /// Accepted: the phone rings, or has been answered.
+    /// ElevenLabs accepted: the phone rings, or the driver has answered.
     Accepted {
         /// ElevenLabs' name for the conversation.
         conversation_id: String,
         /// Twilio's or the SIP trunk's name for the phone call.
         telephony_call_sid: Option<String>,
     },
-    /// Refused: no phone rang. ElevenLabs' words say why.
+    /// ElevenLabs refused: no phone rang.
     Rejected {
         /// The HTTP status.
         status: u16,
-        /// ElevenLabs' words.
+        /// Why, in ElevenLabs' words.
         message: String,
     },
-    /// No answer that tells. The phone may have rung.
+    /// There was no clear answer. The phone may have rung.
     Unknown {
         /// The HTTP status, if there was one.
         status: Option<u16>,
-        /// What was seen instead of an answer.
+        /// What arrived instead of an answer.
         cause: String,
     },
 }
 
 impl<T: Transport> Client<T> {
-    /// Has ElevenLabs place one call. Sent exactly once, whatever happens.
+    /// Asks ElevenLabs to place one call. **Invariant:** the request is never retried, because ElevenLabs
+    /// has no idempotency key: a retry is a second phone call.
     pub async fn start_call(&self, call: OutboundCall<'_>) -> DialOutcome {
         let path = match call.telephony {
             Telephony::Twilio => "/v1/convai/twilio/outbound-call",
             Telephony::SipTrunk => "/v1/convai/sip-trunk/outbound-call",
         };
-        // A plain struct of texts and numbers, which always serialises.
+        // The body has only texts and numbers, so it always serialises.
         let body = serde_json::to_string(&request_body(call)).unwrap_or_default();
         outcome(self.send("POST", path, Some(body)).await)
     }
@@ -78,8 +79,8 @@ struct ClientData<'a> {
     dynamic_variables: DynamicVariables<'a>,
 }
 
-/// All six are always there: a variable that the agent's prompt names and the request lacks
-/// fails the start of the conversation.
+/// All six are always sent: if the agent's prompt names a variable that the request does not have, the
+/// conversation fails to start.
 #[derive(Serialize)]
 struct DynamicVariables<'a> {
     call_sid: &'a CallSid,
@@ -110,14 +111,15 @@ fn request_body(call: OutboundCall<'_>) -> RequestBody<'_> {
     }
 }
 
-/// The violations as the agent can read them out: `1. kind: description (time)`, a line each.
+/// The violations as text that the agent can read out, one line for each:
+/// `1. kind: description (time)`.
 fn violations_text(violations: &[Violation]) -> String {
     let mut text = String::new();
     for (index, violation) in violations.iter().enumerate() {
         if index > 0 {
             text.push('\n');
         }
-        // Writing to a String cannot fail.
+        // To write into a `String` cannot fail.
         let _ = write!(text, "{}. {}", index + 1, violation.kind);
         if let Some(description) = &violation.description {
             let _ = write!(text, ": {description}");
@@ -159,7 +161,7 @@ fn outcome(answer: Result<ApiAnswer, TransportError>) -> DialOutcome {
     }
 }
 
-/// What a 200 says. The telephone call's name differs between the two routes.
+/// The meaning of a 200. The field with the name of the phone call differs between the two routes.
 fn accepted(status: u16, body: Object<'_>) -> DialOutcome {
     match (body.flag("success"), body.text("conversation_id")) {
         (Some(true), Some(conversation_id)) => DialOutcome::Accepted {
@@ -180,8 +182,8 @@ fn accepted(status: u16, body: Object<'_>) -> DialOutcome {
     }
 }
 
-/// ElevenLabs' own words in an error body, whose `detail` has three shapes: an object with a
-/// `message`, a list of validation faults, or a bare text.
+/// ElevenLabs' own words in an error body. Its `detail` has three forms: an object with a `message`, a
+/// list of validation errors, or a text.
 fn error_message(body: &str) -> Option<String> {
     let body = lenient::read(body)?;
     let body = Object::of(&body)?;
@@ -197,7 +199,7 @@ fn error_message(body: &str) -> Option<String> {
     }
 }
 
-/// A validation fault: its place, which is a path of names and indexes, and its message.
+/// A validation error: its place, which is a path of names and indexes, and its message.
 fn fault_text(fault: Object<'_>) -> Option<String> {
     let message = fault.get("msg")?.as_text()?;
     let mut text = String::new();

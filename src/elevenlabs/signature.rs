@@ -1,39 +1,38 @@
 //! The signature of ElevenLabs' webhooks.
 //!
-//! `ElevenLabs-Signature: t=<unix seconds>,v0=<hex>`, where the hex is HMAC-SHA256 of
-//! `<t>.<raw body>` under the webhook's secret, used as it is shown, prefix included.
+//! `ElevenLabs-Signature: t=<unix seconds>,v0=<hex>`. The hex is HMAC-SHA256 of `<t>.<raw body>`. The key
+//! is the webhook's secret as ElevenLabs shows it, including its prefix.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::model::UtcTime;
 
-/// How far `t` may lie from now, either way, in seconds. ElevenLabs' last retry comes about 40
-/// minutes after the first attempt, perhaps with the first one's `t`.
+/// Maximum difference between `t` and now, in seconds. ElevenLabs' last retry arrives about 40 minutes
+/// after the first attempt, and may have the `t` of the first.
 pub const TOLERANCE_SECS: i64 = 45 * 60;
 
-/// A signature header whose form and time are right. Whether it is valid, only the body can tell.
+/// A signature header with the right form and a recent time. It is valid only if it fits the body.
 ///
-/// Reading it needs no secret and no body. A request without one is refused before a byte of its
-/// body is read.
+/// To read it needs no secret and no body. A request without it is refused before its body is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim<'a> {
-    /// `t` as it stands in the header: these digits are part of the signed text.
+    /// The digits of `t` as in the header: they are part of the signed text.
     time: &'a str,
-    /// The `v0` values that have the form of a tag.
+    /// The values of `v0` that have the form of a tag.
     tags: Vec<[u8; 32]>,
 }
 
 impl<'a> Claim<'a> {
-    /// Reads the header. `None` if it has not exactly one `t`, a `t` too far from now, or no `v0`
+    /// Reads the header. `None` unless it has exactly one `t`, which is not too far from now, and a `v0`
     /// of 64 lowercase hexadecimal digits.
     ///
-    /// ElevenLabs' own software kits compare the digits as text, so capitals are refused here, too.
+    /// ElevenLabs' own SDKs compare the digits as text, so capital letters are refused here, too.
     #[must_use]
     pub fn read(header: &'a str, now: UtcTime) -> Option<Self> {
         let parts = || header.split(',').map(str::trim);
         let mut times = parts().filter_map(|part| part.strip_prefix("t="));
-        // The signed text is `t` as it stands in the header; two of them would be ambiguous.
+        // The signed text contains `t`. Two of them would be ambiguous.
         let (Some(time), None) = (times.next(), times.next()) else {
             return None;
         };
@@ -49,10 +48,10 @@ impl<'a> Claim<'a> {
         (!tags.is_empty()).then_some(Self { time, tags })
     }
 
-    /// Whether one of the tags is this body's under one of the secrets.
+    /// Whether one of the tags is right for this body and one of the secrets.
     ///
-    /// `secrets` is one secret, or several separated by commas, for rotation. The comparison takes
-    /// the same time wherever the tags differ.
+    /// `secrets` is one secret, or several separated by commas, for rotation. The comparison is in
+    /// constant time.
     #[must_use]
     pub fn is_valid(&self, body: &[u8], secrets: &str) -> bool {
         secrets

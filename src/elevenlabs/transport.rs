@@ -9,17 +9,17 @@ use core::time::Duration;
 pub struct ApiRequest {
     /// `GET` or `POST`.
     pub method: &'static str,
-    /// The whole address.
+    /// The absolute URL.
     pub url: String,
     /// The value of the `xi-api-key` header.
     pub api_key: String,
     /// The JSON body, if any.
     pub body: Option<String>,
-    /// How long to wait for the whole answer.
+    /// Maximum time until the whole answer has arrived.
     pub timeout: Duration,
 }
 
-/// Shows neither key nor body.
+/// Does not show the key or the body.
 impl fmt::Debug for ApiRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ApiRequest({} {})", self.method, self.url)
@@ -35,12 +35,12 @@ pub struct ApiAnswer {
     pub body: String,
 }
 
-/// Why there is no answer. Whether the request arrived is unknown in either case.
+/// Why there is no answer. In both cases it is unknown whether the request arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransportError {
-    /// Nothing came within the timeout.
+    /// No whole answer arrived within the timeout.
     Timeout,
-    /// The connection could not be made or broke; with the runtime's words.
+    /// The connection failed or broke, with the runtime's message.
     Broken(String),
 }
 
@@ -53,14 +53,13 @@ impl fmt::Display for TransportError {
     }
 }
 
-/// Carries one request to ElevenLabs and its answer back. It never repeats a request: the
-/// outbound call has no idempotency key, so a repeat is a second phone call. It follows no
-/// redirect either.
+/// Sends one request to ElevenLabs and returns the answer. It never retries: the outbound call has no
+/// idempotency key, so a retry is a second phone call. It does not follow redirects.
 pub trait Transport {
     /// Sends the request once.
     ///
     /// # Errors
-    /// [`TransportError`] when no whole answer came.
+    /// [`TransportError`] if no whole answer arrived.
     fn send(&self, request: ApiRequest) -> impl Future<Output = Result<ApiAnswer, TransportError>>;
 }
 

@@ -1,18 +1,18 @@
-//! ElevenLabs through the fetch API, by the effect `exchange` of `src/effects.js`.
+//! Sends requests to ElevenLabs by the fetch API: the effect `exchange` in `src/effects.js`.
 
 use serde::Serialize;
 
 use super::{ApiAnswer, ApiRequest, Transport, TransportError};
 use crate::platform::effects::Effects;
 
-/// The fetch API. It has no timeout of its own: the effect aborts the request when its time is up.
+/// The fetch API. It has no timeout, so the effect aborts the request when the time is over.
 #[derive(Debug, Clone)]
 pub struct FetchTransport {
     effects: Effects,
 }
 
 impl FetchTransport {
-    /// The way to ElevenLabs of the task that these effects belong to.
+    /// A transport for the task of these effects.
     #[must_use]
     pub const fn new(effects: Effects) -> Self {
         Self { effects }
