@@ -117,12 +117,15 @@ impl<D: Database, R: Runtime> Store<D, R> {
         event_id: Option<i64>,
         now: UtcTime,
     ) -> Result<bool, DatabaseError> {
-        let ids = Ids::of(before, settled)?;
+        let operation = "settle";
+        let failed = |error: DatabaseError| error.during(operation);
+        let ids = Ids::of(before, settled).map_err(failed)?;
         // 1. Compare-and-swap: update the call, only if it is unchanged since we read it.
         let mut batch = open(before, settled, &ids, event_id, now);
         // 2. Change its turns.
         if let Some(arrangement) = &settled.arrangement {
-            arrange(&mut batch, &settled.conversation_id, arrangement, &ids, now)?;
+            let conversation_id = &settled.conversation_id;
+            arrange(&mut batch, conversation_id, arrangement, &ids, now).map_err(failed)?;
         }
         // 3. Mark the event as applied.
         if let Some(event_id) = event_id {
@@ -131,7 +134,7 @@ impl<D: Database, R: Runtime> Store<D, R> {
             batch.then(Statement::new(applied).bind(event_id).bind(now));
         }
         // 4. Return whether the call was unchanged. If not, none of the statements changed anything.
-        batch.commit(self, "settle").await
+        batch.commit(self, operation).await
     }
 }
 

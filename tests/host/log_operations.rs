@@ -90,6 +90,18 @@ async fn the_line_of_an_event_that_could_not_be_applied_names_the_operation() {
 }
 
 #[tokio::test]
+async fn the_line_of_an_event_whose_turns_have_no_ids_left_names_the_operation() {
+    let world = world_with_calls(&[7]).await;
+    let all = "UPDATE calls SET turns_removed = 4194303";
+    world.database.execute(all);
+    let turns = [(1, "A:Hello")];
+    let status = world.deliver(&transcription(conversation(7, &turns))).await;
+    assert_eq!(status, "kept");
+    let line = &world.lines("event_not_applied")[0];
+    assert_eq!(line["operation"], "settle", "{line}");
+}
+
+#[tokio::test]
 async fn the_line_of_a_run_names_the_operation_that_ended_it() {
     let world = world_with_calls(&[7]).await;
     world.database.fail_next([Refused(PERMANENT)]);
