@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use call_ledger::store::{Database, DatabaseError, Param, ResultSet, Statement};
@@ -54,14 +55,14 @@ pub struct Sqlite {
 impl Sqlite {
     /// A new database with all migrations applied.
     pub fn new() -> Self {
-        thread_local! {
-            static MIGRATED: Connection = migrated();
-        }
+        // Migrated once for the whole binary: each test runs in a thread of its own.
+        static MIGRATED: LazyLock<Mutex<Connection>> = LazyLock::new(|| Mutex::new(migrated()));
         let mut connection = Connection::open_in_memory().unwrap();
-        MIGRATED.with(|migrated| {
-            let copy = Backup::new(migrated, &mut connection).unwrap();
+        {
+            let migrated = MIGRATED.lock().unwrap();
+            let copy = Backup::new(&migrated, &mut connection).unwrap();
             copy.run_to_completion(1000, Duration::ZERO, None).unwrap();
-        });
+        }
         connection
             .pragma_update(None, "foreign_keys", true)
             .unwrap();
@@ -69,6 +70,8 @@ impl Sqlite {
     }
 
     pub fn over(connection: Connection) -> Self {
+        // More than there are statements, the tests' own included: none is prepared twice.
+        connection.set_prepared_statement_cache_capacity(256);
         Self {
             connection: RefCell::new(connection),
             faults: RefCell::default(),
