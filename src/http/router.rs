@@ -109,7 +109,7 @@ impl<D: Database, R: Runtime + Clone, T: Transport, S: Settings> Service<D, R, T
     }
 }
 
-/// `openapi.json`, which `tests/host/openapi.rs` writes and `build.rs` compacts.
+/// `openapi.json`, which `tests/host/platform/openapi.rs` writes and `build.rs` compacts.
 fn document() -> Answer {
     const DOCUMENT: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
     Answer::new(200, "application/json", DOCUMENT.to_owned())

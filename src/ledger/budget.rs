@@ -23,7 +23,7 @@ impl Piece {
     pub const ALL: [Self; 3] = [Self::Event, Self::Call, Self::Texts];
 
     /// The worst case of one piece, without retries, without missing objects in the bucket, and with a
-    /// transcript of at most 500 kB. `tests/host/reconciling_costs.rs` measures it.
+    /// transcript of at most 500 kB. `tests/host/reconciling/costs.rs` measures it.
     #[must_use]
     pub const fn worst(self) -> Cost {
         match self {

@@ -1,7 +1,7 @@
 //! Generates the OpenAPI document from the code that serves: the router's routes, the functions
 //! that read requests, the types of answers, and the responses of problems.
 //!
-//! `tests/host/openapi.rs` writes the document to `openapi.json` and fails if the file is out of
+//! `tests/host/platform/openapi.rs` writes the document to `openapi.json` and fails if the file is out of
 //! date. The worker serves the file; the linker leaves this module out of it.
 
 mod describe;

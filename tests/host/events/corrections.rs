@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::settling::{OUTCOME, completed};
+use crate::events::settling::{OUTCOME, completed};
 use crate::support::events::{
     Books, STARTED, conversation, empty_world, failure, transcription, world_with_calls,
 };

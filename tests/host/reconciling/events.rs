@@ -3,7 +3,7 @@
 use call_ledger::elevenlabs::ApiAnswer;
 use serde_json::{Value, json};
 
-use crate::reconciling_faults::{path, statuses};
+use crate::reconciling::faults::{path, statuses};
 use crate::support::events::{Books, DAY, MINUTE, conversation, empty_world, transcription};
 use crate::support::world::{PLACE, place_body, sid};
 

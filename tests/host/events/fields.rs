@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use call_ledger::http::{BodyError, Incoming};
 
-use crate::post_call::{assert_applied, assert_problem, assert_untouched, event, header};
+use crate::events::post_call::{assert_applied, assert_problem, assert_untouched, event, header};
 use crate::support::events::{SECRET, delivery, world_with_calls};
 use crate::support::world::{TestRequest, read};
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::listing::{add, ids, mixture};
+use crate::reading::listing::{add, ids, mixture};
 use crate::support::events::{conversation, empty_world, transcription, world_with_calls};
 use crate::support::world::{Reply, World, request};
 

@@ -3,7 +3,7 @@
 use call_ledger::elevenlabs::{ApiAnswer, TransportError};
 use serde_json::{Value, json};
 
-use crate::reconciling::{ONE, OUTCOME, did, done, outcome, world_without_an_answer};
+use crate::reconciling::asking::{ONE, OUTCOME, did, done, outcome, world_without_an_answer};
 use crate::support::events::{
     Books, DAY, HOUR, MINUTE, conversation, empty_world, transcription, world_with_calls,
 };

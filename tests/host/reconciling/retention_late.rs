@@ -3,7 +3,7 @@
 use call_ledger::elevenlabs::TransportError;
 use serde_json::{Value, json};
 
-use crate::reconciling_bounds::{ALLOWED, add_calls};
+use crate::reconciling::bounds::{ALLOWED, add_calls};
 use crate::support::events::{
     Books, DAY, HOUR, STARTED, conversation, empty_world, failure, transcription, world_with_calls,
 };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::listing::{Listed, add, ids, listed, mixture};
+use crate::reading::listing::{Listed, add, ids, listed, mixture};
 use crate::support::events::empty_world;
 
 #[tokio::test]

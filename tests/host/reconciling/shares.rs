@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::reconciling::did;
-use crate::reconciling_bounds::{ALLOWED, add_calls};
-use crate::reconciling_faults::path;
+use crate::reconciling::asking::did;
+use crate::reconciling::bounds::{ALLOWED, add_calls};
+use crate::reconciling::faults::path;
 use crate::support::events::{
     Books, DAY, HOUR, MINUTE, conversation, empty_world, transcription, world_with_calls,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::boundary::{code, sources};
+use crate::platform::boundary::{code, sources};
 
 /// The layers from the bottom to the top. A module may use what is in a lower layer, and itself.
 const LAYERS: [&[&str]; 6] = [

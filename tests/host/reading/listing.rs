@@ -3,9 +3,9 @@
 use call_ledger::model::UtcTime;
 use serde_json::{Value, json};
 
+use crate::events::transcripts::numbers;
 use crate::support::events::{STARTED, at, empty_world};
 use crate::support::world::{Reply, World};
-use crate::transcripts::numbers;
 
 /// A call as it is in the list.
 #[derive(Debug, Clone)]

@@ -3,9 +3,9 @@
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
+use crate::events::transcripts::{nth, numbers};
 use crate::support::events::{STARTED, at, conversation, spoken, transcription, world_with_calls};
 use crate::support::world::{TURN, World, sid};
-use crate::transcripts::{nth, numbers};
 
 const REPORTED: [(i64, &str); 4] = [(1, "A:Hello"), (4, "D:Yes."), (6, "A:Sure?"), (8, "D:Yes.")];
 
