@@ -7,25 +7,35 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # What runs wrangler for a person: tools/. Variables given to make (ENV=…, REMOTE=1) reach it through the environment.
 TOOLS = cargo run --quiet --locked --package ledger-tools --
 
-.PHONY: help setup supply-chain dev reconcile tail test build fmt lint test-host test-scripts test-worker test-attack attack soak properties fuzz mutants load bench migrate rollback import clean distclean
+# The test binaries that need nothing but Rust, for `make t`.
+RUST_TESTS = --package call-ledger --lib --test host --test properties --test simulation
+
+.PHONY: help quick t setup supply-chain dev reconcile tail test build fmt lint lint-rust test-host test-scripts test-worker test-attack attack soak properties fuzz mutants load bench migrate rollback import clean distclean
 
 help:
+	@echo 'Only Rust is needed for these:'
+	@echo 'make quick        after each change: format check, clippy, unit tests, host tests, 300 simulated worlds'
+	@echo 'make t T=name     the tests whose name contains this: units, host, properties, simulation. A test of the built'
+	@echo '                  worker: make build && CALL_LEDGER_SKIP_BUILD=1 cargo test --test worker name'
+	@echo 'make test-host    all tests that need no built worker'
+	@echo 'make fmt          format the code'
+	@echo 'make lint-rust    format check and clippy for all code'
+	@echo 'make properties   the parsers and the routes with many more random inputs: [CASES=20000] [SEED=n]'
+	@echo 'make soak         the simulation with many more seeds: [SEEDS=1000000] [FIRST_SEED=1]'
+	@echo 'make fuzz         libFuzzer on the same properties, with nightly Rust: [TARGET=time] [SECONDS=60]'
+	@echo
+	@echo 'These also need Node:'
 	@echo 'make setup        install the build tools into this folder (half a minute the first time)'
 	@echo 'make dev          run everything on this machine, with a simulated ElevenLabs'
 	@echo '                    [PORT=8787] [SIMULATOR_PORT=8790]'
 	@echo 'make reconcile    run the reconciler of the worker that make dev started [PORT=8787]'
 	@echo 'make test         every check there is: dependencies, format, lints, tests, release build, size, tests of the built worker'
 	@echo 'make build        the release build, into build/'
-	@echo 'make fmt          format the code'
-	@echo 'make lint         format check and lints only, openapi.json included'
-	@echo 'make test-host    the fast tests only'
+	@echo 'make lint         make lint-rust, and openapi.json'
 	@echo 'make test-scripts the tests of the scripts in JavaScript'
 	@echo 'make test-worker  the tests of the built worker only'
 	@echo 'make attack       hostile requests made of openapi.json against the built worker; needs python3, 3.11 or newer'
 	@echo '                    [MINUTES=10 | EXAMPLES=n] [SEED=n]'
-	@echo 'make soak         the simulation over many more seeds: [SEEDS=1000000] [FIRST_SEED=1]'
-	@echo 'make properties   the parsers and the routes with many more invented inputs: [CASES=20000] [SEED=n]'
-	@echo 'make fuzz         libFuzzer against the same properties, with nightly Rust: [TARGET=time] [SECONDS=60]'
 	@echo 'make mutants      plant bugs, one after the other, and see the simulation find each'
 	@echo 'make load         fleets, crashes, and a comparison of every record'
 	@echo '                    [MINUTES=10] [FLEETS=12] [CALLS=6] [READS=10] [CRASHES=n] [SEED=1] [SABOTAGE=…]'
@@ -70,7 +80,25 @@ fmt:
 	cargo fmt --all
 	cargo fmt --manifest-path fuzz/Cargo.toml
 
-lint: setup
+# Compiles once, then runs: the three binaries take both cores each. The lints of the tests are left to `make lint`.
+quick:
+	@echo 'quick: format'
+	@cargo fmt --all --check
+	@echo 'quick: clippy'
+	@cargo clippy --quiet --locked --package call-ledger --lib -- -D warnings
+	@echo 'quick: units, host tests, 300 simulated worlds'
+	@SEEDS=$(or $(SEEDS),300) cargo test --quiet --locked --package call-ledger --lib --test host --test simulation
+
+t:
+	@test -n '$(T)' || { echo 't: name a test, or a part of its name: make t T=late_turn' >&2; exit 1; }
+	@cargo test --quiet --locked $(RUST_TESTS) --no-run
+	@cargo test --quiet --locked $(RUST_TESTS) -- --list '$(T)' | grep -q ': test$$' || { \
+	  echo 't: no test of the units, host, properties or simulation has $(T) in its name. A test of the built worker:' >&2; \
+	  echo '   make build && CALL_LEDGER_SKIP_BUILD=1 cargo test --test worker $(T)' >&2; exit 1; }
+	@cargo test --quiet --locked $(RUST_TESTS) -- '$(T)'
+
+lint-rust:
+	@sh scripts/setup.sh rust
 	@echo 'lint: is the code formatted?'
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
@@ -81,10 +109,12 @@ lint: setup
 	@echo 'lint: clippy for the fuzz targets, without the fuzzer'
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --no-default-features \
 	  --target-dir "$${CARGO_TARGET_DIR:-target}" -- -D warnings
+
+lint: setup lint-rust
 	@echo 'lint: openapi.json by redocly.yaml, warnings are errors'
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true redocly lint openapi.json --lint-config error
 
-test-host: setup
+test-host:
 	@echo 'test: units, migrations and the simulated world, on this machine'
 	cargo test --locked --package call-ledger --lib --bins --test host
 	@echo 'test: what holds of every input, with thousands of invented ones'
@@ -115,13 +145,13 @@ test-attack: build
 attack: build
 	@sh scripts/attack.sh
 
-soak: setup
+soak:
 	@echo "soak: $(or $(SEEDS),1000000) seeds from $(or $(FIRST_SEED),1) on; the first broken promise ends it"
 	SEEDS=$(or $(SEEDS),1000000) FIRST_SEED=$(or $(FIRST_SEED),1) \
 	  cargo test --locked --release --package call-ledger --test simulation every -- --nocapture
 
 # The seed is printed before the run, so that it is known also of a run that was broken off.
-properties: setup
+properties:
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); cases=$(or $(CASES),20000); \
 	  echo "properties: SEED=$$seed CASES=$$cases"; \
 	  SEED=$$seed CASES=$$cases cargo test --locked --package call-ledger --test properties

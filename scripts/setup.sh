@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs what building and testing need: the Rust target for WebAssembly, and node_modules/ in this folder.
 # cargo and npm keep their download caches outside of it.
+#   sh scripts/setup.sh        both
+#   sh scripts/setup.sh rust   the Rust target only
 # Repeatable: what is there in the right version is left alone, and an interrupted run is completed by the next.
 set -eu
 
@@ -31,6 +33,7 @@ if ! has_target; then
   say "adding the Rust target $TARGET (about 20 MB)"
   rustup target add "$TARGET"
 fi
+[ "${1:-}" != rust ] || exit 0
 
 # --- wrangler, the Node it needs, wasm-opt, esbuild, and redocly, which lints openapi.json. npm ci starts by deleting
 # node_modules, and with it the stamp, so a stamp means a completed install.
