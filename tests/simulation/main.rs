@@ -6,7 +6,8 @@
 //! weather calms down, the cron goes on for some days, and every promise is checked.
 //!
 //! `SEEDS=n` runs so many seeds, `FIRST_SEED=n` starts there, `SEED=n` replays one and prints
-//! what happened.
+//! what happened. `WITHOUT=fault,fault`, `FLEETS=n` and `DRIVERS=n` leave something out of the
+//! worlds. A failing seed prints the smallest world that still fails.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -24,11 +25,13 @@ mod instance;
 mod placements;
 mod promises;
 mod settings;
+mod smallest;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -36,31 +39,37 @@ use std::thread;
 use serde_json::{Value, json};
 
 use instance::Sender;
-use world::{API_TOKEN, Shared, World, cron, post_as};
+use smallest::{Limits, MOST_DRIVERS, MOST_FLEETS, replay, smallest};
+use world::{API_TOKEN, FAULTS, Shared, World, cron, post_as};
 
 const SEEDS_IN_A_TEST_RUN: u64 = 1_000;
 const MINUTE: u64 = 60_000;
 
 #[test]
 fn every_promise_holds_in_every_world() {
+    let limits = Limits::read(|name| std::env::var(name).ok());
     if let Some(seed) = setting("SEED") {
-        let (violation, trace) = simulate(seed);
+        let (violation, trace) = simulate(seed, &limits);
         println!("{}", trace.join("\n"));
         assert_eq!(violation, None, "seed {seed}");
         return;
     }
     let first = setting("FIRST_SEED").unwrap_or(1);
     let seeds = setting("SEEDS").unwrap_or(SEEDS_IN_A_TEST_RUN);
-    if let Some((seed, violation)) = first_broken(first..first + seeds) {
+    if let Some((seed, violation)) = first_broken(first..first + seeds, &limits) {
+        let run = |limits: &Limits| simulate(seed, limits).0;
+        let (least, still) = smallest(limits.clone(), violation.clone(), run);
         panic!(
-            "seed {seed}: {violation}\nreplay: SEED={seed} cargo test --test simulation -- --nocapture"
+            "seed {seed}: {violation}\nreplay: {}\nsmallest world that still fails: {still}\n{}",
+            replay(seed, &limits),
+            replay(seed, &least),
         );
     }
 }
 
 /// Simulates the seeds on all cores. Returns the lowest seed that breaks a promise, whatever the
 /// number of cores, and the promise.
-fn first_broken(seeds: Range<u64>) -> Option<(u64, String)> {
+fn first_broken(seeds: Range<u64>, limits: &Limits) -> Option<(u64, String)> {
     let next = AtomicU64::new(seeds.start);
     let lowest: Mutex<Option<(u64, String)>> = Mutex::new(None);
     let work = || {
@@ -71,7 +80,7 @@ fn first_broken(seeds: Range<u64>) -> Option<(u64, String)> {
             if seed >= seeds.end || lowest.lock().unwrap().is_some() {
                 return;
             }
-            if let (Some(violation), _) = simulate(seed) {
+            if let (Some(violation), _) = simulate(seed, limits) {
                 let mut lowest = lowest.lock().unwrap();
                 if lowest.as_ref().is_none_or(|(known, _)| seed < *known) {
                     *lowest = Some((seed, violation));
@@ -93,7 +102,8 @@ fn first_broken(seeds: Range<u64>) -> Option<(u64, String)> {
 #[test]
 fn a_seed_replays_exactly() {
     for seed in 1..6 {
-        assert_eq!(simulate(seed), simulate(seed));
+        let limits = Limits::default();
+        assert_eq!(simulate(seed, &limits), simulate(seed, &limits));
     }
 }
 
@@ -105,18 +115,45 @@ fn setting(name: &str) -> Option<u64> {
     )
 }
 
-/// The first broken promise, and what happened.
-fn simulate(seed: u64) -> (Option<String>, Vec<String>) {
-    let world = World::new(seed);
+/// The first broken promise, and what happened. A panic of the ledger breaks one, too.
+fn simulate(seed: u64, limits: &Limits) -> (Option<String>, Vec<String>) {
+    let world = World::new(seed, limits.clone());
     world.executor.spawn(storm_and_calm(world.clone()));
-    world.executor.run();
+    let run = AssertUnwindSafe(|| world.executor.run());
+    if let Err(panic) = catch_unwind(run) {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        let what = format!("panicked: {}", text.unwrap_or("without words"));
+        world.watch.violated(&world, what);
+    }
     (world.watch.violation(), world.trace.take())
+}
+
+#[test]
+fn a_world_leaves_out_what_its_limits_say() {
+    let without = FAULTS.map(|(name, _)| name);
+    let limits = Limits {
+        without: without.into_iter().collect(),
+        fleets: Some(1),
+        drivers: Some(2),
+    };
+    let fault = |trace: &[String]| trace.iter().any(|line| line.contains("connection lost"));
+    let mut faults = 0;
+    for seed in 1..20 {
+        let (violation, trace) = simulate(seed, &limits);
+        assert_eq!(violation, None, "seed {seed}");
+        assert!(!trace.iter().any(|line| line.contains("EL_3_")), "{seed}");
+        assert!(!fault(&trace), "{seed}");
+        faults += usize::from(fault(&simulate(seed, &Limits::default()).1));
+    }
+    assert!(faults > 5, "{faults}");
 }
 
 async fn storm_and_calm(world: Shared) {
     foreign::add_waiting(&world);
     foreign::deliver(&world);
-    for batch in 0..1 + world.executor.below(3) {
+    let fleets = 1 + world.executor.below(MOST_FLEETS);
+    for batch in 0..fleets.min(world.limits.fleets.unwrap_or(fleets)) {
         world.executor.spawn(fleet(world.clone(), batch));
     }
     for _ in 0..18 {
@@ -151,10 +188,10 @@ async fn fleet(world: Shared, batch: u64) {
     }
     // More than are dialled at once, now and then.
     let drivers = match executor.below(5) {
-        0 => 20,
+        0 => MOST_DRIVERS,
         _ => 1 + executor.below(8),
     };
-    let drivers: Vec<_> = (1..=drivers)
+    let drivers: Vec<_> = (1..=drivers.min(world.limits.drivers.unwrap_or(drivers)))
         .map(|driver| json!({ "driverId": driver, "phoneNumber": "5550101234" }))
         .collect();
     // Two batches of the same instant overlap in their drivers.

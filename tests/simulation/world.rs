@@ -22,6 +22,7 @@ use super::executor::{Executor, Mortal};
 use super::instance::{GRACE_MS, Instance, Sender};
 use super::promises::Watch;
 use super::settings::SimSettings;
+use super::smallest::Limits;
 use crate::support::sqlite::{Sqlite, TRANSIENT};
 
 pub const API_TOKEN: &str = "sim-token";
@@ -45,7 +46,33 @@ pub struct Weather {
     pub agent_changed: u64,
 }
 
+/// A kind of fault: its name, and its chance in the weather.
+type FaultKind = (&'static str, fn(&mut Weather) -> &mut u64);
+
+/// Every kind of fault, so that a world can leave one out.
+pub const FAULTS: [FaultKind; 9] = [
+    ("database_refuses", |weather| &mut weather.database_refuses),
+    ("answer_lost", |weather| &mut weather.answer_lost),
+    ("worker_dies", |weather| &mut weather.worker_dies),
+    ("elevenlabs_fails", |weather| &mut weather.elevenlabs_fails),
+    ("turn_lost", |weather| &mut weather.turn_lost),
+    ("bucket_fails", |weather| &mut weather.bucket_fails),
+    ("spoofed", |weather| &mut weather.spoofed),
+    ("hangs_up", |weather| &mut weather.hangs_up),
+    ("agent_changed", |weather| &mut weather.agent_changed),
+];
+
 impl Weather {
+    /// The weather without faults of these kinds.
+    fn without(mut self, is_off: impl Fn(&str) -> bool) -> Self {
+        for (name, chance) in FAULTS {
+            if is_off(name) {
+                *chance(&mut self) = 0;
+            }
+        }
+        self
+    }
+
     pub fn database_is_well(&self) -> bool {
         self.database_refuses == 0 && self.answer_lost == 0
     }
@@ -71,6 +98,7 @@ pub struct World {
     pub elevenlabs: RefCell<Model>,
     pub watch: Watch,
     pub weather: Cell<Weather>,
+    pub limits: Limits,
     pub trace: RefCell<Vec<String>>,
     pub settings: SimSettings,
     /// Whether the runtime keeps to itself that a caller has hung up.
@@ -85,7 +113,9 @@ pub type Shared = Rc<World>;
 pub const START: &str = "2025-11-21T10:30:00Z";
 
 impl World {
-    pub fn new(seed: u64) -> Shared {
+    /// The world of a seed without what the limits leave out. The dice fall as in the whole world
+    /// until something else happens for the first time.
+    pub fn new(seed: u64, limits: Limits) -> Shared {
         let start = UtcTime::parse(START).unwrap().as_millis();
         let executor = Executor::new(seed, start);
         let bad = |choices: [u64; 4]| choices[usize::try_from(executor.below(4)).unwrap()];
@@ -119,7 +149,8 @@ impl World {
             bound,
             elevenlabs: RefCell::default(),
             watch: Watch::default(),
-            weather: Cell::new(weather),
+            weather: Cell::new(weather.without(|name| limits.without.contains(name))),
+            limits,
             trace: RefCell::default(),
             settings,
             untold,
@@ -143,17 +174,7 @@ impl World {
 
     /// From here on nothing fails any more.
     pub fn calm(&self) {
-        self.weather.set(Weather {
-            database_refuses: 0,
-            answer_lost: 0,
-            worker_dies: 0,
-            elevenlabs_fails: 0,
-            turn_lost: 0,
-            bucket_fails: 0,
-            spoofed: 0,
-            hangs_up: 0,
-            agent_changed: 0,
-        });
+        self.weather.set(self.weather.get().without(|_| true));
     }
 
     pub fn note(&self, what: impl FnOnce() -> String) {
@@ -188,6 +209,11 @@ impl Runtime for SimRuntime {
     }
 
     fn log(&self, line: &Line) {
+        // A release build logs what a debug build panics at.
+        if line.event == "invariant_broken" {
+            let what = format!("an invariant is broken: {:?}", line.cause);
+            self.0.watch.violated(&self.0, what);
+        }
         self.0.note(|| format!("log {}", line.to_json()));
     }
 }
