@@ -15,6 +15,7 @@ use crate::model::{CallSid, EventOutcome, FailureReason, Link, UtcTime, is_unlin
 use crate::platform::Runtime;
 use crate::platform::config::{self, Agents, NotConfigured, Settings};
 use crate::platform::log::{Line, Reconciled};
+use crate::platform::never::never;
 use crate::platform::plan::Cost;
 use crate::store::events::WaitingEvent;
 use crate::store::{CallRow, Database, DatabaseError, Store};
@@ -266,6 +267,11 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
     /// [`Stop`] if the database failed, or ElevenLabs did not answer.
     pub async fn ask(&mut self) -> Result<bool, Stop> {
         // 1.
+        never!(
+            self.runtime,
+            self.calls_before.is_none(),
+            "a call is asked about without the settings for it"
+        );
         let Some(before) = self.calls_before else {
             return Ok(false);
         };
@@ -296,6 +302,12 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
 
     /// Looks up the call's conversation by its id, or else by the `call_sid`.
     async fn look_up(&mut self, call: &CallRow) -> Lookup<Report> {
+        // `NotFound` here would give the call up.
+        never!(
+            self.runtime,
+            self.elevenlabs.is_none(),
+            "a call is looked up without access to ElevenLabs"
+        );
         let Some(elevenlabs) = &self.elevenlabs else {
             return Lookup::NotFound;
         };
@@ -367,6 +379,11 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
     /// # Errors
     /// [`Stop`] if the database failed.
     pub async fn clear(&mut self) -> Result<bool, Stop> {
+        never!(
+            self.runtime,
+            self.texts_before.is_none(),
+            "texts are cleared without a rule"
+        );
         let Some(before) = self.texts_before else {
             return Ok(false);
         };

@@ -6,6 +6,7 @@ use super::pieces::{LOOKUP_TIMEOUT, Stop, Work};
 use crate::elevenlabs::Transport;
 use crate::platform::config::{self, Settings};
 use crate::platform::log::{Level, Line};
+use crate::platform::never::never;
 use crate::platform::plan::Cost;
 use crate::platform::{Runtime, Traced};
 use crate::store::{Database, Store};
@@ -129,7 +130,13 @@ async fn take_turn<D: Database, R: Runtime, T: Transport>(
     } else {
         Ok(false)
     };
-    budget.settle(reserved, work.spent().since(before));
+    let spent = work.spent().since(before);
+    never!(
+        work.runtime,
+        spent.statements > budget.statements(reserved),
+        "a piece of work sent more statements than it was allowed"
+    );
+    budget.settle(reserved, spent);
     queue.open = match more {
         Ok(more) => more,
         // The piece needs more than its worst case, for example for a transcript of megabytes, and

