@@ -28,6 +28,9 @@ pub enum Lookup<T> {
     Found(T),
     /// ElevenLabs does not have it.
     NotFound,
+    /// ElevenLabs lists conversations under this name, and none of them can be confirmed or ruled out.
+    /// So there may be one.
+    Unconfirmed,
     /// ElevenLabs did not answer the question: a refusal, a rate limit, a failure or a timeout. A later
     /// run retries.
     Failed(LookupFailure),
@@ -59,17 +62,19 @@ impl<T: Transport> Client<T> {
                     status: Some(200),
                 }),
             },
-            Lookup::NotFound => Lookup::NotFound,
+            Lookup::NotFound | Lookup::Unconfirmed => Lookup::NotFound,
             Lookup::Failed(failure) => Lookup::Failed(failure),
         }
     }
 
     /// Looks for the conversation of a call whose conversation is unknown: by the `user_id`, then by the
     /// dynamic variable `call_sid`, which placing the call sent. Each candidate is read to confirm it.
-    /// [`Lookup::NotFound`] if ElevenLabs has none.
+    /// [`Lookup::NotFound`] if ElevenLabs has none. [`Lookup::Unconfirmed`] if it lists one that cannot
+    /// be read or that names no call.
     pub async fn conversation_of(&self, call_sid: &CallSid) -> Lookup<Report> {
         let value = utf8_percent_encode(call_sid.as_str(), ESCAPED);
-        let mut seen: Vec<String> = Vec::new();
+        let mut read: Vec<(String, Candidate)> = Vec::new();
+        let mut unconfirmed = false;
         for query in [
             format!("user_id={value}"),
             format!("dynamic_variable_params=call_sid%3Aeq%3A{value}"),
@@ -77,8 +82,8 @@ impl<T: Transport> Client<T> {
             let path = format!("/v1/convai/conversations?page_size=10&{query}");
             let found = match classify_response(self.send("GET", &path, None).await) {
                 Lookup::Found(body) => candidates(&body),
-                Lookup::NotFound => Some(Vec::new()),
                 Lookup::Failed(failure) => return Lookup::Failed(failure),
+                Lookup::NotFound | Lookup::Unconfirmed => Some(Vec::new()),
             };
             // An answer that is not a list does not mean that there is no conversation.
             let Some(found) = found else {
@@ -87,32 +92,57 @@ impl<T: Transport> Client<T> {
                     status: Some(200),
                 });
             };
+            let mut kinds = Vec::new();
             for conversation_id in found.into_iter().take(CANDIDATES) {
-                if seen.contains(&conversation_id) {
+                if let Some((_, kind)) = read.iter().find(|(id, _)| *id == conversation_id) {
+                    kinds.push(*kind);
                     continue;
                 }
-                match self.conversation(&conversation_id).await {
-                    Lookup::Found(report)
-                        if report.call_sid.as_deref() == Some(call_sid.as_str()) =>
-                    {
-                        return Lookup::Found(report);
-                    }
-                    Lookup::Found(_) | Lookup::NotFound => {}
+                let kind = match self.conversation(&conversation_id).await {
+                    Lookup::Found(report) => match report.call_sid.as_deref() {
+                        Some(named) if named == call_sid.as_str() => return Lookup::Found(report),
+                        Some(_) => Candidate::OfAnotherCall,
+                        None => Candidate::Unclear,
+                    },
+                    Lookup::NotFound | Lookup::Unconfirmed => Candidate::Unclear,
                     Lookup::Failed(failure) => return Lookup::Failed(failure),
-                }
-                seen.push(conversation_id);
+                };
+                kinds.push(kind);
+                read.push((conversation_id, kind));
             }
+            unconfirmed |= is_unconfirmed(&kinds);
         }
-        Lookup::NotFound
+        if unconfirmed {
+            Lookup::Unconfirmed
+        } else {
+            Lookup::NotFound
+        }
     }
 }
 
-/// The conversations in a page of a list. `None` if the text is not a page.
+/// What reading a listed conversation showed, if it is not the call's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Candidate {
+    /// It names another call.
+    OfAnotherCall,
+    /// It cannot be read, or it names no call.
+    Unclear,
+}
+
+/// Whether a list means that the call may have a conversation. A list with another call's
+/// conversation ignores the filter, so it means nothing.
+fn is_unconfirmed(listed: &[Candidate]) -> bool {
+    !listed.is_empty() && listed.iter().all(|one| *one == Candidate::Unclear)
+}
+
+/// The conversations in a page of a list. `None` if the text is not a page, or if it names none of
+/// the conversations that it lists.
 fn candidates(body: &str) -> Option<Vec<String>> {
     let body = lenient::read(body)?;
     let found = Object::of(&body)?.objects("conversations")?;
     let ids = found.iter().filter_map(|item| item.text("conversation_id"));
-    Some(ids.map(str::to_owned).collect())
+    let ids: Vec<String> = ids.map(str::to_owned).collect();
+    (found.is_empty() || !ids.is_empty()).then_some(ids)
 }
 
 fn classify_response(answer: Result<ApiAnswer, TransportError>) -> Lookup<String> {

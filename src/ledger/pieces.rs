@@ -202,7 +202,7 @@ impl<'a, D: Database, R: Runtime, T: Transport> Work<'a, D, R, T> {
                     ..report
                 })
             }
-            Lookup::NotFound => Lookup::NotFound,
+            Lookup::NotFound | Lookup::Unconfirmed => Lookup::NotFound,
             Lookup::Failed(failure) => {
                 self.fault.get_or_insert(Stop::ElevenLabs(failure));
                 Lookup::Failed(failure)

@@ -49,7 +49,8 @@ pub fn verdict(call: &CallRow, lookup: &Lookup<Report>, now: UtcTime) -> Verdict
         Lookup::NotFound if call.conversation_id.is_none() => {
             Verdict::GiveUp(FailureReason::NeverStarted)
         }
-        Lookup::NotFound => after(NO_OUTCOME_AFTER, Verdict::Wait),
+        // There was a conversation, or one may be there: a phone may have rung.
+        Lookup::NotFound | Lookup::Unconfirmed => after(NO_OUTCOME_AFTER, Verdict::Wait),
         Lookup::Failed(_) => after(NO_ANSWER_AFTER, Verdict::Wait),
     }
 }
@@ -147,6 +148,8 @@ mod tests {
             (Failed, None, Lookup::NotFound, [NEVER; 3]),
             (InProgress, Some("c"), Lookup::NotFound, [Wait, NONE, NONE]),
             (Failed, Some("c"), Lookup::NotFound, [Wait, NONE, NONE]),
+            (InProgress, None, Lookup::Unconfirmed, [Wait, NONE, NONE]),
+            (Failed, None, Lookup::Unconfirmed, [Wait, NONE, NONE]),
             (InProgress, Some("c"), failed(), [Wait, Wait, NONE]),
             (InProgress, None, failed(), [Wait, Wait, NONE]),
         ];

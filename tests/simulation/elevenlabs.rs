@@ -165,7 +165,8 @@ impl Model {
             let found = model
                 .conversations
                 .iter()
-                .find(|conversation| conversation.id == id);
+                .find(|conversation| conversation.id == id)
+                .filter(|_| !executor.chance(world.weather.get().reading_lags));
             return Some(match found {
                 Some(conversation) => answer(200, &conversation.json(now)),
                 None => answer(

@@ -35,6 +35,8 @@ pub struct Weather {
     pub answer_lost: u64,
     pub worker_dies: u64,
     pub elevenlabs_fails: u64,
+    /// That ElevenLabs does not know a conversation that it lists when it is asked to show it.
+    pub reading_lags: u64,
     pub turn_lost: u64,
     /// That the bucket refuses an operation, and that its answer to one is lost.
     pub bucket_fails: u64,
@@ -50,11 +52,12 @@ pub struct Weather {
 type FaultKind = (&'static str, fn(&mut Weather) -> &mut u64);
 
 /// Every kind of fault, so that a world can leave one out.
-pub const FAULTS: [FaultKind; 9] = [
+pub const FAULTS: [FaultKind; 10] = [
     ("database_refuses", |weather| &mut weather.database_refuses),
     ("answer_lost", |weather| &mut weather.answer_lost),
     ("worker_dies", |weather| &mut weather.worker_dies),
     ("elevenlabs_fails", |weather| &mut weather.elevenlabs_fails),
+    ("reading_lags", |weather| &mut weather.reading_lags),
     ("turn_lost", |weather| &mut weather.turn_lost),
     ("bucket_fails", |weather| &mut weather.bucket_fails),
     ("spoofed", |weather| &mut weather.spoofed),
@@ -124,6 +127,7 @@ impl World {
             answer_lost: bad([0, 20, 100, 300]),
             worker_dies: bad([0, 20, 100, 300]),
             elevenlabs_fails: bad([0, 20, 100, 400]),
+            reading_lags: bad([0, 0, 200, 700]),
             turn_lost: bad([0, 50, 200, 1000]),
             bucket_fails: bad([0, 20, 200, 700]),
             spoofed: bad([0, 0, 300, 1000]),

@@ -161,6 +161,48 @@ async fn a_conversation_that_is_not_the_calls_own_is_refused() {
     assert!(world.words(7).await.is_empty());
 }
 
+/// ElevenLabs' filter found a conversation for this call. So nobody may be told that no phone rang
+/// and that the driver can be phoned again.
+#[tokio::test]
+async fn a_conversation_that_is_listed_but_not_confirmed_leaves_the_outcome_open() {
+    let mut silent = done();
+    silent["user_id"] = Value::Null;
+    silent["conversation_initiation_client_data"] = Value::Null;
+    // It cannot be read; it is read and names no call; its list has no name that could be read.
+    for (shown, listed) in [
+        (None, json!({ "conversation_id": "conv_7" })),
+        (Some(silent), json!({ "conversation_id": "conv_7" })),
+        (None, json!({ "id": "conv_7" })),
+    ] {
+        let named = listed["conversation_id"].is_string();
+        let world = world_without_an_answer().await;
+        let books = Books::default();
+        if let Some(shown) = shown {
+            books.add(shown);
+        }
+        let found = json!({ "conversations": [listed], "has_more": false }).to_string();
+        world.script(move |request| {
+            if !request.url.contains('?') {
+                return books.answer(request);
+            }
+            let body = if request.url.contains("user_id") {
+                found.clone()
+            } else {
+                json!({ "conversations": [] }).to_string()
+            };
+            Ok(ApiAnswer { status: 200, body })
+        });
+        world.runtime.advance(HOUR);
+        world.reconcile().await;
+        let open = outcome("failed", Some("outcome_unknown"), None);
+        assert_eq!(world.row(7, OUTCOME), open);
+        world.runtime.advance(if named { DAY } else { 7 * DAY });
+        world.reconcile().await;
+        let given_up = outcome("failed", Some("no_outcome"), None);
+        assert_eq!(world.row(7, OUTCOME), given_up);
+    }
+}
+
 #[tokio::test]
 async fn a_call_that_elevenlabs_knows_nothing_of_never_started() {
     for dialled in [true, false] {
