@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::plan::Plan;
 pub use super::settings::{NotConfigured, RateLimit, Setting, Settings};
-use super::settings::{optional, required, whole_number};
+use super::settings::{is_base_url, is_key, listed, optional, required, whole_number};
 use crate::model::Telephony;
 
 /// The name of the D1 binding.
@@ -43,6 +43,10 @@ pub const DEFAULT_BASE_URL: &str = "https://api.elevenlabs.io";
 const MAX_TIMEOUT_SECS: u32 = 2_147_483;
 /// The setting that [`agents`] reads.
 const AGENT_ID: &str = "ELEVENLABS_AGENT_ID";
+/// The setting that [`access`] sends as `xi-api-key`.
+const API_KEY: &str = "ELEVENLABS_API_KEY";
+/// The setting that [`webhook_secrets`] reads.
+const WEBHOOK_SECRET: &str = "ELEVENLABS_WEBHOOK_SECRET";
 /// The default of `ELEVENLABS_TIMEOUT_SECS`. ElevenLabs' SIP route answers only when the driver picks
 /// up.
 pub const DEFAULT_TIMEOUT_SECS: u32 = 90;
@@ -122,6 +126,9 @@ pub fn faults(settings: &impl Settings) -> BTreeMap<&'static str, &'static str> 
     NAMES
         .into_iter()
         .filter_map(|name| optional(settings, name).err())
+        .chain(listed(settings, AGENT_ID).err())
+        .chain(listed(settings, WEBHOOK_SECRET).err())
+        .chain(api_key(settings).err())
         .chain(plan(settings).err())
         .chain(telephony(settings).err())
         .chain(base_url(settings).err())
@@ -170,17 +177,16 @@ fn is_limited(settings: &impl Settings, name: &'static str) -> Result<bool, NotC
 /// # Errors
 /// [`NotConfigured`] when none is set. Without a signature, any sender could settle calls.
 pub fn webhook_secrets(settings: &impl Settings) -> Result<String, NotConfigured> {
-    required(settings, "ELEVENLABS_WEBHOOK_SECRET")
+    listed(settings, WEBHOOK_SECRET)?;
+    required(settings, WEBHOOK_SECRET)
 }
 
 /// `ELEVENLABS_AGENT_ID`: one agent's id, or several separated by commas. The first one places calls.
 ///
 /// # Errors
-/// [`NotConfigured`] when it is set and unreadable.
+/// [`NotConfigured`] when it is set and unreadable, or names none.
 pub fn agents(settings: &impl Settings) -> Result<Agents, NotConfigured> {
-    let text = optional(settings, AGENT_ID)?.unwrap_or_default();
-    let ids = text.split(',').map(str::trim).filter(|id| !id.is_empty());
-    Ok(Agents(ids.map(str::to_owned).collect()))
+    Ok(Agents(listed(settings, AGENT_ID)?))
 }
 
 /// The plan of the Cloudflare account. It limits the work of a reconciler run.
@@ -225,16 +231,17 @@ pub fn retention(settings: &impl Settings) -> Result<Option<Duration>, NotConfig
 pub fn placing(settings: &impl Settings) -> Result<Placing, NotConfigured> {
     Ok(Placing {
         access: access(settings)?,
-        agent_id: agents(settings)?
-            .0
-            .into_iter()
-            .next()
-            .ok_or(NotConfigured {
-                name: AGENT_ID,
-                fault: "is not set",
-            })?,
+        agent_id: first_agent(settings)?,
         phone_number_id: required(settings, "ELEVENLABS_PHONE_NUMBER_ID")?,
         telephony: telephony(settings)?,
+    })
+}
+
+fn first_agent(settings: &impl Settings) -> Result<String, NotConfigured> {
+    let first = listed(settings, AGENT_ID)?.into_iter().next();
+    first.ok_or(NotConfigured {
+        name: AGENT_ID,
+        fault: "is not set",
     })
 }
 
@@ -258,8 +265,23 @@ pub fn access(settings: &impl Settings) -> Result<Access, NotConfigured> {
     Ok(Access {
         base_url: base_url(settings)?,
         timeout: timeout(settings)?,
-        api_key: required(settings, "ELEVENLABS_API_KEY")?,
+        api_key: api_key(settings)?.ok_or(NotConfigured {
+            name: API_KEY,
+            fault: "is not set",
+        })?,
     })
+}
+
+/// The key; `None` when it is not set.
+fn api_key(settings: &impl Settings) -> Result<Option<String>, NotConfigured> {
+    let key = optional(settings, API_KEY)?;
+    if key.as_deref().is_some_and(|key| !is_key(key)) {
+        return Err(NotConfigured {
+            name: API_KEY,
+            fault: "has a character that no key has: a line break, a blank, a letter that is not ASCII",
+        });
+    }
+    Ok(key)
 }
 
 fn base_url(settings: &impl Settings) -> Result<String, NotConfigured> {
@@ -267,6 +289,11 @@ fn base_url(settings: &impl Settings) -> Result<String, NotConfigured> {
     let url = optional(settings, name)?.unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
     if !url.starts_with("https://") && !url.starts_with("http://") {
         let fault = "must start with https:// (or http:// on a laptop)";
+        return Err(NotConfigured { name, fault });
+    }
+    if !is_base_url(&url) {
+        let fault =
+            "must be a host and perhaps a port and a path, such as https://api.elevenlabs.io";
         return Err(NotConfigured { name, fault });
     }
     Ok(url)
@@ -340,7 +367,8 @@ mod tests {
         }
         for unset in ["", ",", ", ,"] {
             let settings = given(&[("ELEVENLABS_AGENT_ID", unset)]);
-            assert!(agents(&settings).ok().unwrap().may_own(Some("agent_c")));
+            let ours = agents(&settings).unwrap_or_default();
+            assert!(ours.may_own(Some("agent_c")));
             let fault = placing(&settings).err().unwrap();
             assert_eq!(fault.name, "ELEVENLABS_AGENT_ID");
         }
@@ -357,6 +385,9 @@ mod tests {
             ("ELEVENLABS_TIMEOUT_SECS", "-3"),
             ("ELEVENLABS_TIMEOUT_SECS", "2147484"),
             ("ELEVENLABS_BASE_URL", "api.elevenlabs.io"),
+            ("ELEVENLABS_BASE_URL", "https:///v1"),
+            ("ELEVENLABS_BASE_URL", "https://elevenlabs.test:99999"),
+            ("ELEVENLABS_API_KEY", "sk_\nkey"),
         ] {
             let fault = placing(&given(&[(name, value)])).err().unwrap();
             assert_eq!(fault.name, name);

@@ -130,6 +130,53 @@ pub(super) fn required(
     optional(settings, name)?.ok_or(NotConfigured { name, fault })
 }
 
+/// Reads a value that is one text, or several separated by commas.
+pub(super) fn listed(
+    settings: &impl Settings,
+    name: &'static str,
+) -> Result<Vec<String>, NotConfigured> {
+    let Some(text) = optional(settings, name)? else {
+        return Ok(Vec::new());
+    };
+    let items = text.split(',').map(str::trim).filter(|one| !one.is_empty());
+    let items: Vec<String> = items.map(str::to_owned).collect();
+    if items.is_empty() {
+        let fault = "has nothing but commas";
+        return Err(NotConfigured { name, fault });
+    }
+    Ok(items)
+}
+
+/// Whether a request can carry this key in a header, as it was given out.
+pub(super) fn is_key(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether paths can be appended to this address, so that requests reach its host: a scheme, a
+/// host, perhaps a port and a path, and neither query nor fragment.
+pub(super) fn is_base_url(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else {
+        return false;
+    };
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) || rest.contains(['?', '#', '\\', '@']) {
+        return false;
+    }
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (authority, ""),
+    };
+    let is_host = match host.strip_prefix('[') {
+        Some(inner) => (inner.strip_suffix(']'))
+            .is_some_and(|address| address.parse::<core::net::Ipv6Addr>().is_ok()),
+        None => {
+            !host.is_empty()
+                && (host.bytes()).all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        }
+    };
+    is_host && (port.is_empty() || port.parse::<u16>().is_ok())
+}
+
 /// Reads a whole number above 0.
 pub(super) fn whole_number(
     settings: &impl Settings,
@@ -149,7 +196,7 @@ pub(super) fn whole_number(
 
 #[cfg(test)]
 mod tests {
-    use super::{Setting, Settings, optional};
+    use super::{Setting, Settings, is_base_url, optional};
 
     struct One(Setting);
 
@@ -176,6 +223,36 @@ mod tests {
             (f64::NEG_INFINITY, Setting::Unreadable),
         ] {
             assert_eq!(Setting::from_number(number), setting, "{number}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_usable_when_a_path_behind_it_reaches_its_host() {
+        for usable in [
+            "https://api.elevenlabs.io",
+            "https://api.eu.residency.elevenlabs.io/",
+            "http://127.0.0.1:8790",
+            "http://[::1]:8790/proxy/",
+            "http://elevenlabs_1",
+        ] {
+            assert!(is_base_url(usable), "{usable}");
+        }
+        for unusable in [
+            "https://",
+            "https:///v1",
+            "https://:443",
+            "https://api.elevenlabs.io:99999",
+            "https://api.elevenlabs.io:https",
+            "https://api.elevenlabs.io?x=1",
+            "https://api.elevenlabs.io/#v1",
+            "https://api elevenlabs.io",
+            "https://api.elevenlabs.io\\v1",
+            "https://user:secret@api.elevenlabs.io",
+            "https://[::1",
+            "https://[api]",
+            "https://“api.elevenlabs.io”",
+        ] {
+            assert!(!is_base_url(unusable), "{unusable}");
         }
     }
 

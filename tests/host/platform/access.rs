@@ -204,7 +204,14 @@ async fn a_setting_that_is_missing_or_unreadable_is_named_in_the_log_without_its
         ("ELEVENLABS_API_KEY", ""),
         ("ELEVENLABS_AGENT_ID", ""),
         ("ELEVENLABS_PHONE_NUMBER_ID", ""),
+        ("ELEVENLABS_API_KEY", "sk-test-key\nxi"),
+        ("ELEVENLABS_API_KEY", "“sk-s3cret”"),
+        ("ELEVENLABS_AGENT_ID", " , ,"),
         ("ELEVENLABS_BASE_URL", "ftp-s3cret"),
+        ("ELEVENLABS_BASE_URL", "https://"),
+        ("ELEVENLABS_BASE_URL", "https://[s3cret"),
+        ("ELEVENLABS_BASE_URL", "https://elevenlabs.test:99999"),
+        ("ELEVENLABS_BASE_URL", "https://elevenlabs.test?s3cret"),
         ("ELEVENLABS_TELEPHONY", "pigeon-s3cret"),
         ("ELEVENLABS_TIMEOUT_SECS", "soon-s3cret"),
         ("ELEVENLABS_TIMEOUT_SECS", "0"),
@@ -228,6 +235,9 @@ async fn a_setting_that_is_missing_or_unreadable_is_named_in_the_log_without_its
         }
         assert!(!reply.text.contains(name), "only the log names the setting");
         assert_untouched(&world);
+        let health = world.get("/health").await;
+        let is_named = !health.body["configuration_faults"][name].is_null();
+        assert_eq!(is_named, !value.is_empty(), "{name} {value}");
     }
 }
 
