@@ -45,7 +45,7 @@ pub struct Report {
     pub ended_at: Option<UtcTime>,
     /// Why the driver was not reached, or why the conversation broke off.
     pub failure_reason: Option<String>,
-    /// ElevenLabs' summary.
+    /// ElevenLabs' summary. U+0000 is U+FFFD here.
     pub summary: Option<String>,
     /// Twilio's or the SIP trunk's name for the phone call.
     pub telephony_call_sid: Option<String>,
@@ -104,7 +104,7 @@ pub(super) fn report(conversation: Object<'_>, unsaid: Progress) -> Option<Repor
         summary: conversation
             .object("analysis")
             .text("transcript_summary")
-            .map(str::to_owned),
+            .map(storable),
         telephony_call_sid: metadata
             .object("phone_call")
             .text("call_sid")
@@ -156,9 +156,13 @@ fn met_voicemail(entry: Object<'_>) -> bool {
     })
 }
 
+/// A text that can be stored. SQLite's JSON functions, by which a transcript is written, end a text
+/// at U+0000, and SQLite cannot read an export that has one.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 fn turn(entry: Object<'_>) -> Option<ReportedTurn> {
-    // A transcript is written by SQLite's JSON functions. They end a text at U+0000.
-    let storable = |text: &str| text.replace('\0', "\u{fffd}");
     let message = storable(entry.text("message")?);
     let original_message = entry.text("original_message").map(storable);
     Some(ReportedTurn {

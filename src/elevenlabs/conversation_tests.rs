@@ -6,6 +6,17 @@ fn report(json: serde_json::Value) -> Report {
 }
 
 #[test]
+fn the_summary_and_the_reason_can_be_exported() {
+    let report = report(serde_json::json!({
+        "conversation_id": "conv_1", "status": "failed",
+        "metadata": { "error": { "reason": "a\0b" } },
+        "analysis": { "transcript_summary": "c\0d" },
+    }));
+    assert_eq!(report.failure_reason.as_deref(), Some("a\u{fffd}b"));
+    assert_eq!(report.summary.as_deref(), Some("c\u{fffd}d"));
+}
+
+#[test]
 fn nulls_floats_and_strangers_do_not_disturb() {
     let report = report(serde_json::json!({
         "conversation_id": "conv_1", "status": "done", "agent_name": 7, "user_id": null,

@@ -68,7 +68,7 @@ pub fn judge(before: &CallWithTurns, evidence: Evidence<'_>, now: UtcTime) -> Se
         Evidence::Failure(..) if call.status == CallStatus::Completed => unchanged,
         Evidence::Failure(_, failure) => Settled {
             status: CallStatus::Failed,
-            failure_reason: Some(FailureReason::parse(&failure.reason)),
+            failure_reason: Some(FailureReason::reported(&failure.reason)),
             call_end_time: Some(failure.at.unwrap_or(now).into()),
             telephony_call_sid: unchanged
                 .telephony_call_sid
@@ -111,7 +111,7 @@ fn judge_report(
     let (status, failure_reason) = match &report.failure_reason {
         None => (CallStatus::Completed, None),
         Some(reason) => {
-            let reported = FailureReason::parse(reason);
+            let reported = FailureReason::reported(reason);
             // An earlier event of ElevenLabs' named a reason. "unknown" does not replace it.
             let known = call.failure_reason.clone();
             let keeps_known = reason == "unknown" && !is_supposed(call);

@@ -18,10 +18,12 @@ pub mod reason {
     /// Maximum number of characters of ElevenLabs' own words in a reason.
     pub const LONGEST: usize = 500;
 
-    /// The first [`LONGEST`] characters of ElevenLabs' own words.
+    /// The first [`LONGEST`] characters of ElevenLabs' own words. U+0000 becomes U+FFFD: SQLite
+    /// cannot read an export that has one.
     #[must_use]
     pub fn cut(words: &str) -> String {
-        words.chars().take(LONGEST).collect()
+        let storable = |letter| if letter == '\0' { '\u{fffd}' } else { letter };
+        words.chars().take(LONGEST).map(storable).collect()
     }
 }
 
@@ -57,6 +59,16 @@ impl FailureReason {
     #[must_use]
     pub fn rejected(words: &str) -> Self {
         Self::Rejected(Some(reason::cut(words)))
+    }
+
+    /// ElevenLabs' own words for what happened. Words that are one of the ledger's codes are
+    /// `unknown`: a code says what the ledger knows, such as that no phone rang.
+    #[must_use]
+    pub fn reported(words: &str) -> Self {
+        match Self::parse(words) {
+            Self::Reported(words) => Self::Reported(words),
+            _ => Self::Reported("unknown".to_owned()),
+        }
     }
 
     /// The code of a reason that the ledger itself gives; `None` for ElevenLabs' own words.
@@ -109,6 +121,22 @@ impl FailureReason {
 #[cfg(test)]
 mod tests {
     use super::{FailureReason, reason};
+
+    #[test]
+    fn elevenlabs_words_never_pass_for_a_code_of_the_ledger() {
+        for code in ["not_dialled", "outcome_unknown", "elevenlabs_rejected: no"] {
+            let unknown = FailureReason::Reported("unknown".to_owned());
+            assert_eq!(FailureReason::reported(code), unknown);
+        }
+        let busy = FailureReason::Reported("busy".to_owned());
+        assert_eq!(FailureReason::reported("busy"), busy);
+    }
+
+    #[test]
+    fn words_are_cut_and_have_no_character_that_breaks_an_export() {
+        assert_eq!(super::reason::cut("a\0b"), "a\u{fffd}b");
+        assert_eq!(super::reason::cut(&"é".repeat(501)), "é".repeat(500));
+    }
 
     #[test]
     fn every_text_is_read_as_its_reason_and_written_back() {
