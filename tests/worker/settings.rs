@@ -49,7 +49,7 @@ fn start(vars: &[(&str, &str)]) -> Dev {
     wrangler::run_well(wrangler::command("sh").arg("scripts/build.sh"));
     let workspace = wrangler::workspace(&[
         ("API_TOKEN", API_TOKEN),
-        ("ELEVENLABS_API_KEY", "no key"),
+        ("ELEVENLABS_API_KEY", "no-key"),
         ("ELEVENLABS_BASE_URL", "http://127.0.0.1:9"),
     ]);
     let file = workspace.path().join("wrangler.toml");
