@@ -53,16 +53,17 @@ async function place(request, env) {
   const now = new Date().toISOString();
   const list = JSON.stringify(drivers.map((driver) => [`EL_${driver.driverId}_${timestamp}`, driver.driverId]));
   const [insert, select] = statements.place[0];
-  const [update, waiting] = statements.place[1];
+  const [takeBack, update] = statements.place[1];
   const [, recorded] = await env.DB.batch([
     env.DB.prepare(insert).bind(list, now, token),
-    env.DB.prepare(select).bind(list, token),
+    env.DB.prepare(select).bind(list),
   ]);
   const calls = await Promise.all(
     drivers.map(async (driver, index) => {
       const callSid = recorded.results[index].call_sid;
       const accepted = await dial(env, driver, callSid);
-      const [updated] = await env.DB.batch([
+      const [, updated] = await env.DB.batch([
+        env.DB.prepare(takeBack).bind(callSid, token),
         env.DB.prepare(update).bind(
           callSid,
           token,
@@ -70,7 +71,6 @@ async function place(request, env) {
           accepted.callSid ?? null,
           new Date().toISOString(),
         ),
-        env.DB.prepare(waiting).bind(accepted.conversation_id),
       ]);
       const { conversation_id, status } = updated.results[0];
       return { call_sid: callSid, driver_id: driver.driverId, conversation_id, status, created: true };
